@@ -1,0 +1,2 @@
+//! The driftless binary: parse, wire, run.
+fn main() {}
