@@ -1,0 +1,2 @@
+//! Keeps every Application equal to what Git says.
+pub mod queue;
