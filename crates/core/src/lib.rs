@@ -10,6 +10,7 @@
 
 pub mod class;
 pub mod clock;
+pub mod glob;
 pub mod name;
 pub mod resource;
 pub mod safe_url;
@@ -19,6 +20,7 @@ pub mod tree;
 
 pub use class::{Class, Classify};
 pub use clock::Clock;
+pub use glob::Glob;
 pub use name::{AppKey, AppName, ClusterUrl, Namespace, ProjectName, RepoUrl, Revision};
 pub use resource::{GroupKind, GroupVersionKind, ResourceKey};
 pub use safe_url::SafeUrl;

@@ -90,7 +90,10 @@ impl<K: Clone + Eq + Hash + std::fmt::Display + Send + 'static, R: Merge> Queue<
             ready: std::collections::VecDeque::new(),
             timers: BinaryHeap::new(),
         };
-        Self { state: Mutex::new(state), wake: Notify::new() }
+        Self {
+            state: Mutex::new(state),
+            wake: Notify::new(),
+        }
     }
 
     /// Asks for a pass over `key`, now or as soon as the running one has ended.
@@ -110,7 +113,11 @@ impl<K: Clone + Eq + Hash + std::fmt::Display + Send + 'static, R: Merge> Queue<
     /// Forgets a key that no longer exists. A running pass ends by itself.
     pub fn forget(&self, key: &K) {
         let mut state = self.state.lock();
-        if state.entries.get(key).is_some_and(|entry| !entry.running && !entry.queued) {
+        if state
+            .entries
+            .get(key)
+            .is_some_and(|entry| !entry.running && !entry.queued)
+        {
             state.entries.remove(key);
         }
     }
@@ -180,8 +187,14 @@ impl<K: Clone + Eq + Hash + std::fmt::Display + Send + 'static, R: Merge> Queue<
                 Some(timer) if timer.due <= now => {}
                 other => break other.map(|timer| timer.due),
             }
-            let Some(Timer { due, key }) = state.timers.pop() else { break None };
-            if let Some(entry) = state.entries.get_mut(&key).filter(|entry| entry.due == Some(due)) {
+            let Some(Timer { due, key }) = state.timers.pop() else {
+                break None;
+            };
+            if let Some(entry) = state
+                .entries
+                .get_mut(&key)
+                .filter(|entry| entry.due == Some(due))
+            {
                 entry.due = None;
                 entry.dirty = true;
                 if !entry.queued && !entry.running {
@@ -205,7 +218,9 @@ impl<K: Clone + Eq + Hash + std::fmt::Display + Send + 'static, R: Merge> Queue<
 
     fn end(&self, key: K, outcome: Result<Next, bool>) {
         let mut state = self.state.lock();
-        let Some(entry) = state.entries.get_mut(&key) else { return };
+        let Some(entry) = state.entries.get_mut(&key) else {
+            return;
+        };
         entry.running = false;
         let after = match outcome {
             Ok(next) => {

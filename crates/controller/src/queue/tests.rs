@@ -36,14 +36,20 @@ impl Rig {
     ) -> tokio::task::JoinHandle<()> {
         let seen = Arc::clone(&self.seen);
         let count = std::sync::atomic::AtomicUsize::new(0);
-        tokio::spawn(Arc::clone(&self.queue).run(2, self.stop.clone(), move |key, reasons| {
-            seen.lock().push((key, reasons));
-            pass(count.fetch_add(1, std::sync::atomic::Ordering::SeqCst))
-        }))
+        tokio::spawn(
+            Arc::clone(&self.queue).run(2, self.stop.clone(), move |key, reasons| {
+                seen.lock().push((key, reasons));
+                pass(count.fetch_add(1, std::sync::atomic::Ordering::SeqCst))
+            }),
+        )
     }
 
     fn seen(&self) -> Vec<(String, Vec<&'static str>)> {
-        self.seen.lock().iter().map(|(key, reasons)| (key.clone(), reasons.0.clone())).collect()
+        self.seen
+            .lock()
+            .iter()
+            .map(|(key, reasons)| (key.clone(), reasons.0.clone()))
+            .collect()
     }
 }
 
@@ -74,7 +80,10 @@ async fn reasons_merge_while_waiting_and_while_running() {
     assert_eq!(rig.seen(), [("a".to_owned(), vec!["one", "two"])]);
     gate.notify_one();
     settle().await;
-    assert_eq!(rig.seen().last(), Some(&("a".to_owned(), vec!["three", "four"])));
+    assert_eq!(
+        rig.seen().last(),
+        Some(&("a".to_owned(), vec!["three", "four"]))
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -82,7 +91,11 @@ async fn a_timer_starts_the_next_pass_and_an_event_replaces_it() {
     let rig = Rig::new();
     rig.add("a", "event");
     let _running = rig.start(|n| async move {
-        if n == 0 { Next::After(Duration::from_secs(60)) } else { Next::OnEvent }
+        if n == 0 {
+            Next::After(Duration::from_secs(60))
+        } else {
+            Next::OnEvent
+        }
     });
     settle().await;
     tokio::time::advance(Duration::from_secs(59)).await;
@@ -112,7 +125,11 @@ async fn a_panic_is_one_keys_problem() {
     tokio::time::advance(Duration::from_secs(3)).await;
     settle().await;
     let last = rig.seen().pop().map(|(key, _)| key);
-    assert_eq!(last.as_deref(), Some("bad"), "tried again after its backoff");
+    assert_eq!(
+        last.as_deref(),
+        Some("bad"),
+        "tried again after its backoff"
+    );
 }
 
 #[tokio::test(start_paused = true)]
