@@ -1,0 +1,127 @@
+//! Why a source could not be rendered.
+
+use std::sync::Arc;
+
+use driftless_core::{Class, Classify, glob, tree};
+
+use super::SourceType;
+
+/// Why a source could not be rendered. The result of a failed render is never empty output.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum Error {
+    /// The app's folder is not there.
+    #[error("{path}: app path does not exist")]
+    PathMissing {
+        /// The path as the user wrote it.
+        path: String,
+    },
+    /// The app's path names something else than a folder.
+    #[error("{path}: app path is not a directory")]
+    PathNotFolder {
+        /// The path as the user wrote it.
+        path: String,
+    },
+    /// A kind of source this version cannot render.
+    #[error("{} sources are not supported yet (found {evidence})", kind.as_str())]
+    Unsupported {
+        /// The kind.
+        kind: SourceType,
+        /// What showed that it is of this kind.
+        evidence: String,
+    },
+    /// A Jsonnet file in a directory source.
+    #[error("{file}: Jsonnet is not supported yet")]
+    UnsupportedJsonnet {
+        /// The file.
+        file: String,
+    },
+    /// A manifest that does not parse.
+    #[error("{file}:{line}:{column}: {message}")]
+    Manifest {
+        /// The file.
+        file: String,
+        /// Line, from 1.
+        line: usize,
+        /// Column, from 1.
+        column: usize,
+        /// What is wrong.
+        message: String,
+    },
+    /// A manifest that is not a Kubernetes object.
+    #[error("{file}: document {document}: {problem}")]
+    NotAnObject {
+        /// The file.
+        file: String,
+        /// Which document in it, from 1.
+        document: usize,
+        /// What is wrong.
+        problem: String,
+    },
+    /// The manifests of one source are larger than the limit.
+    #[error(
+        "manifests of {path} are larger than {limit} bytes together; raise \
+         reposerver.max.combined.directory.manifests.size"
+    )]
+    TooLarge {
+        /// The app's path.
+        path: String,
+        /// The limit in bytes.
+        limit: u64,
+    },
+    /// A glob that cannot be read.
+    #[error("directory.{field}")]
+    Glob {
+        /// `include` or `exclude`.
+        field: &'static str,
+        /// What is wrong with it.
+        #[source]
+        source: glob::Error,
+    },
+    /// A file could not be read.
+    #[error("reading the source")]
+    Tree(#[source] Arc<tree::Error>),
+    /// The store of results failed.
+    #[error("{doing} stored results")]
+    Store {
+        /// What we were doing.
+        doing: &'static str,
+        /// What went wrong.
+        #[source]
+        source: Arc<std::io::Error>,
+    },
+    /// Our bug: a task ended without an answer.
+    #[error("{0} ended without an answer")]
+    Lost(&'static str),
+}
+
+impl Classify for Error {
+    fn class(&self) -> Class {
+        match self {
+            Self::PathMissing { .. }
+            | Self::PathNotFolder { .. }
+            | Self::Unsupported { .. }
+            | Self::UnsupportedJsonnet { .. }
+            | Self::Manifest { .. }
+            | Self::NotAnObject { .. }
+            | Self::TooLarge { .. }
+            | Self::Glob { .. } => Class::User,
+            Self::Tree(error) => error.class(),
+            Self::Store { .. } => Class::Transient,
+            Self::Lost(_) => Class::Internal,
+        }
+    }
+
+    fn reason(&self) -> &'static str {
+        match self {
+            Self::PathMissing { .. } => "PathMissing",
+            Self::PathNotFolder { .. } => "PathNotFolder",
+            Self::Unsupported { .. } | Self::UnsupportedJsonnet { .. } => "SourceTypeUnsupported",
+            Self::Manifest { .. } | Self::NotAnObject { .. } => "InvalidManifest",
+            Self::TooLarge { .. } => "ManifestsTooLarge",
+            Self::Glob { .. } => "InvalidGlob",
+            Self::Tree(error) => error.reason(),
+            Self::Store { .. } => "RenderStoreUnusable",
+            Self::Lost(_) => "TaskLost",
+        }
+    }
+}
