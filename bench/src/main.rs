@@ -1,0 +1,73 @@
+//! `make bench`: commit-to-applied and commit-to-Synced latency, the first sync of many applications from one
+//! repository, one commit among them, idle cost and memory, beside the raw floor: the same objects applied by a bare
+//! loop in the same run. Prints a table and writes JSON; judges nothing.
+
+#![expect(clippy::print_stdout, reason = "the table is this program's output")]
+
+mod latency;
+mod process;
+mod report;
+mod repository;
+mod scale;
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result};
+use clap::Parser;
+
+use crate::process::{Cluster, Driftless};
+use crate::report::Report;
+
+/// Measures Driftless on a throw-away cluster.
+#[derive(Parser, Debug)]
+struct Args {
+    /// The driftless binary.
+    #[arg(long, default_value = "target/release/driftless")]
+    driftless: PathBuf,
+    /// The devcluster binary.
+    #[arg(long, default_value = "target/tools/devcluster")]
+    devcluster: PathBuf,
+    /// Commits measured for the latency figures.
+    #[arg(long, default_value_t = 20)]
+    commits: usize,
+    /// Applications of the scale figures.
+    #[arg(long, default_value_t = 501)]
+    apps: usize,
+    /// Objects of each application.
+    #[arg(long, default_value_t = 10)]
+    objects: usize,
+    /// Seconds of the idle measurement.
+    #[arg(long, default_value_t = 60)]
+    idle_seconds: u64,
+    /// Where the JSON goes.
+    #[arg(long, default_value = "bench/results")]
+    results: PathBuf,
+}
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let args = Args::parse();
+    let folder = tempfile::tempdir().context("making a temporary folder")?;
+    let mut report = Report::new();
+    {
+        let cluster = Cluster::start(&args.devcluster, &folder.path().join("latency")).await?;
+        let driftless = Driftless::start(&args.driftless, &cluster, folder.path()).await?;
+        report.add("serve_ready_seconds", driftless.ready.as_secs_f64(), "s");
+        latency::measure(&cluster, folder.path(), args.commits, &mut report).await?;
+    }
+    {
+        let cluster = Cluster::start(&args.devcluster, &folder.path().join("scale")).await?;
+        let size = scale::Size {
+            apps: args.apps,
+            objects: args.objects,
+        };
+        scale::raw_floor(&cluster, size, &mut report).await?;
+        let driftless = Driftless::start(&args.driftless, &cluster, folder.path()).await?;
+        scale::measure(&cluster, &driftless, folder.path(), size, &mut report).await?;
+        scale::idle(&driftless, args.idle_seconds, &mut report).await?;
+    }
+    print!("{}", report.to_table());
+    let path = report.write(&args.results)?;
+    println!("written to {}", path.display());
+    Ok(())
+}
