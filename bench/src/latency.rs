@@ -11,7 +11,9 @@ use serde_json::json;
 use crate::process::Cluster;
 use crate::report::{Report, median};
 use crate::repository::Repository;
-use crate::scale::{application, applications, changes, config_maps, create_namespace, synced_revision};
+use crate::scale::{
+    application, applications, changes, config_maps, create_namespace, synced_revision,
+};
 
 /// Longest wait for one change.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -70,7 +72,10 @@ pub(crate) async fn measure(
     Ok(())
 }
 
-async fn until(api: &Api<DynamicObject>, holds: impl Fn(&DynamicObject) -> bool) -> Result<Instant> {
+async fn until(
+    api: &Api<DynamicObject>,
+    holds: impl Fn(&DynamicObject) -> bool,
+) -> Result<Instant> {
     let wait = async {
         let mut objects = changes(api).await?;
         while let Some(object) = objects.try_next().await? {
@@ -80,5 +85,7 @@ async fn until(api: &Api<DynamicObject>, holds: impl Fn(&DynamicObject) -> bool)
         }
         anyhow::bail!("the watch ended")
     };
-    tokio::time::timeout(LIMIT, wait).await.context("no change in time")?
+    tokio::time::timeout(LIMIT, wait)
+        .await
+        .context("no change in time")?
 }

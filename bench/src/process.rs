@@ -35,9 +35,12 @@ impl Cluster {
         let kubeconfig = folder.join("kubeconfig");
         let client = wait(&mut child, "the cluster", async || {
             let config = kube::config::Kubeconfig::read_from(&kubeconfig).ok()?;
-            let config = kube::Config::from_custom_kubeconfig(config, &Default::default())
-                .await
-                .ok()?;
+            let config = kube::Config::from_custom_kubeconfig(
+                config,
+                &kube::config::KubeConfigOptions::default(),
+            )
+            .await
+            .ok()?;
             let client = kube::Client::try_from(config).ok()?;
             client.list_core_api_versions().await.ok()?;
             Some(client)

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 use futures::{Stream, StreamExt as _, TryStreamExt as _, stream};
 use kube::api::{
-    Api, ApiResource, DynamicObject, ListParams, Patch, PatchParams, PostParams, WatchEvent, WatchParams,
+    Api, ApiResource, DynamicObject, ListParams, Patch, PatchParams, PostParams, WatchEvent,
+    WatchParams,
 };
 use kube::core::GroupVersionKind;
 use serde_json::{Value, json};
@@ -213,14 +214,18 @@ async fn all_synced(apps: &Api<DynamicObject>, count: usize, revision: &str) -> 
     let wait = async {
         let mut objects = changes(apps).await?;
         while done.len() < count {
-            let Some(app) = objects.try_next().await? else { anyhow::bail!("the watch ended") };
+            let Some(app) = objects.try_next().await? else {
+                anyhow::bail!("the watch ended")
+            };
             if synced_revision(&app) == Some(revision) {
                 done.insert(app.metadata.name.unwrap_or_default());
             }
         }
         Ok(())
     };
-    tokio::time::timeout(LIMIT, wait).await.context("not all applications were synced in time")?
+    tokio::time::timeout(LIMIT, wait)
+        .await
+        .context("not all applications were synced in time")?
 }
 
 /// Returns the objects that exist, then every change.
@@ -229,12 +234,18 @@ pub(crate) async fn changes(
 ) -> Result<impl Stream<Item = Result<DynamicObject>> + Send> {
     let list = api.list(&ListParams::default()).await.context("listing")?;
     let version = list.metadata.resource_version.unwrap_or_default();
-    let events = api.watch(&WatchParams::default().timeout(290), &version).await.context("watching")?;
+    let events = api
+        .watch(&WatchParams::default().timeout(290), &version)
+        .await
+        .context("watching")?;
     let later = events.try_filter_map(|event| async {
         Ok(match event {
             WatchEvent::Added(object) | WatchEvent::Modified(object) => Some(object),
             _ => None,
         })
     });
-    Ok(stream::iter(list.items).map(Ok).chain(later.map_err(anyhow::Error::from)).boxed())
+    Ok(stream::iter(list.items)
+        .map(Ok)
+        .chain(later.map_err(anyhow::Error::from))
+        .boxed())
 }
