@@ -1,0 +1,260 @@
+//! One connected cluster, and the registry of all of them.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
+
+use driftless_core::{ClusterUrl, GroupVersionKind, Namespace};
+use parking_lot::RwLock;
+use serde_json::Value;
+use tokio::sync::watch;
+
+use crate::config::{self, ClusterConfig};
+use crate::discovery::Discovery;
+use crate::error::Error;
+use crate::live::Live;
+use crate::metrics::Metrics;
+use crate::transport::{ClusterState, Transport, Version};
+use crate::write::Writer;
+
+/// Process-wide settings of cluster connections.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Options {
+    /// Writes at once per cluster.
+    pub write_concurrency: usize,
+    /// Lists at once per cluster.
+    pub list_concurrency: usize,
+    /// Objects per page of a list.
+    pub list_page: u32,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            write_concurrency: 24,
+            list_concurrency: 8,
+            list_page: 500,
+        }
+    }
+}
+
+/// One connected cluster.
+pub struct Cluster {
+    url: ClusterUrl,
+    name: String,
+    config: Option<ClusterConfig>,
+    namespaces: Vec<Namespace>,
+    transport: Transport,
+    client: kube::Client,
+    live: OnceLock<Live>,
+    discovery: RwLock<Arc<Discovery>>,
+    options: Options,
+    metrics: Metrics,
+}
+
+impl std::fmt::Debug for Cluster {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Cluster")
+            .field("url", &self.url)
+            .field("state", &self.state())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Cluster {
+    /// Returns the address apps name the cluster by.
+    pub fn url(&self) -> &ClusterUrl {
+        &self.url
+    }
+
+    /// Returns the name apps name the cluster by.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Returns the configuration it was added with; `None` for the own cluster.
+    pub fn config(&self) -> Option<&ClusterConfig> {
+        self.config.as_ref()
+    }
+
+    /// Returns whether the cluster answers.
+    pub fn state(&self) -> ClusterState {
+        self.transport.reach().state()
+    }
+
+    /// Returns the state and lets a caller wait for changes.
+    pub fn states(&self) -> watch::Receiver<ClusterState> {
+        self.transport.reach().states()
+    }
+
+    /// Returns the API server's version, once known.
+    pub fn version(&self) -> Option<Arc<Version>> {
+        self.transport.reach().version()
+    }
+
+    /// Returns the latest snapshot of served kinds; empty before the first answer.
+    pub fn discovery(&self) -> Arc<Discovery> {
+        self.discovery.read().clone()
+    }
+
+    /// Asks the cluster for its kinds now.
+    pub async fn refresh_discovery(&self) -> Result<Arc<Discovery>, Error> {
+        Err(Error::BadObject {
+            detail: "not built yet".into(),
+        })
+    }
+
+    /// Returns a plain client, for exec and port-forward. Never write with it: [`Writer`] is the
+    /// only way to write.
+    pub fn client(&self) -> kube::Client {
+        self.client.clone()
+    }
+
+    /// Returns the live state, starting it at first use.
+    pub fn live(&self) -> &Live {
+        self.live.get_or_init(Live::start)
+    }
+
+    /// Returns the live state if it was started.
+    pub fn live_if_started(&self) -> Option<&Live> {
+        self.live.get()
+    }
+
+    /// Returns the writer.
+    pub fn writer(self: &Arc<Self>) -> Writer {
+        Writer::new(self.clone())
+    }
+
+    /// Reads one object from the API server, not from the live state.
+    pub async fn get(
+        &self,
+        gvk: &GroupVersionKind,
+        namespace: &str,
+        name: &str,
+    ) -> Result<Value, Error> {
+        let _ = (gvk, namespace, name);
+        Err(Error::BadObject {
+            detail: "not built yet".into(),
+        })
+    }
+
+    pub(crate) fn transport(&self) -> &Transport {
+        &self.transport
+    }
+}
+
+/// All connected clusters. One for the process; shared by `Arc`.
+#[derive(Debug)]
+pub struct Clusters {
+    options: Options,
+    metrics: Metrics,
+    by_url: RwLock<BTreeMap<ClusterUrl, Arc<Cluster>>>,
+    generation: watch::Sender<u64>,
+}
+
+impl Clusters {
+    /// Makes an empty registry.
+    pub fn new(options: Options, metrics: Metrics) -> Arc<Self> {
+        Arc::new(Self {
+            options,
+            metrics,
+            by_url: RwLock::default(),
+            generation: watch::Sender::new(0),
+        })
+    }
+
+    /// Connects the own cluster, `https://kubernetes.default.svc`, as `config` says (kubeconfig or
+    /// service account).
+    pub fn connect_in_cluster(&self, config: kube::Config) -> Result<Arc<Cluster>, config::Error> {
+        self.insert(
+            ClusterUrl::in_cluster(),
+            "in-cluster".to_owned(),
+            None,
+            config,
+        )
+    }
+
+    /// Adds a cluster or replaces it when its configuration changed.
+    pub fn set(&self, config: ClusterConfig) -> Result<Arc<Cluster>, config::Error> {
+        if let Some(known) = self.get(&config.server)
+            && known.config.as_ref() == Some(&config)
+        {
+            return Ok(known);
+        }
+        let kube_config = config.to_kube()?;
+        self.insert(
+            config.server.clone(),
+            config.name.clone(),
+            Some(config),
+            kube_config,
+        )
+    }
+
+    /// Removes a cluster; its tasks end.
+    pub fn remove(&self, url: &ClusterUrl) -> Option<Arc<Cluster>> {
+        let removed = self.by_url.write().remove(url);
+        if removed.is_some() {
+            self.generation.send_modify(|generation| *generation += 1);
+        }
+        removed
+    }
+
+    /// Returns the cluster with this address.
+    pub fn get(&self, url: &ClusterUrl) -> Option<Arc<Cluster>> {
+        self.by_url.read().get(url).cloned()
+    }
+
+    /// Returns the clusters with this name (more than one is a user's mistake to report).
+    pub fn by_name(&self, name: &str) -> Vec<Arc<Cluster>> {
+        self.by_url
+            .read()
+            .values()
+            .filter(|cluster| cluster.name == name)
+            .cloned()
+            .collect()
+    }
+
+    /// Returns all clusters, ordered by address.
+    pub fn list(&self) -> Vec<Arc<Cluster>> {
+        self.by_url.read().values().cloned().collect()
+    }
+
+    /// Counts additions, replacements and removals, and lets a caller wait for them.
+    pub fn generations(&self) -> watch::Receiver<u64> {
+        self.generation.subscribe()
+    }
+
+    fn insert(
+        &self,
+        url: ClusterUrl,
+        name: String,
+        config: Option<ClusterConfig>,
+        kube_config: kube::Config,
+    ) -> Result<Arc<Cluster>, config::Error> {
+        let failed = |detail: String| config::Error::Connection {
+            server: url.clone(),
+            detail,
+        };
+        let transport = Transport::new(url.clone(), &kube_config).map_err(failed)?;
+        let client =
+            kube::Client::try_from(kube_config).map_err(|error| failed(error.to_string()))?;
+        let cluster = Arc::new(Cluster {
+            namespaces: config
+                .as_ref()
+                .map(|c| c.namespaces.clone())
+                .unwrap_or_default(),
+            url: url.clone(),
+            name,
+            config,
+            transport,
+            client,
+            live: OnceLock::new(),
+            discovery: RwLock::default(),
+            options: self.options.clone(),
+            metrics: self.metrics.clone(),
+        });
+        cluster.transport.connect();
+        self.by_url.write().insert(url, cluster.clone());
+        self.generation.send_modify(|generation| *generation += 1);
+        Ok(cluster)
+    }
+}
