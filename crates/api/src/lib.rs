@@ -8,16 +8,22 @@
 //!
 //! Reading order: [`application`], [`project`], [`meta`], [`extra`].
 
+pub mod annotation;
 pub mod application;
+pub mod crd;
+pub mod duration;
 pub mod extra;
 pub mod meta;
 mod object;
 pub mod project;
 pub mod read;
+pub mod sync_option;
 pub mod time;
+pub mod validation;
 pub mod value;
 
 pub use application::{Application, ApplicationList};
+pub use crd::crds;
 pub use extra::Extra;
 pub use meta::{ListMeta, ObjectMeta};
 pub use project::{AppProject, AppProjectList};

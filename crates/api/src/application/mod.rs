@@ -3,6 +3,7 @@
 pub mod condition;
 pub mod hydrator;
 pub mod operation;
+pub mod retry;
 pub mod source;
 pub mod status;
 pub mod sync_policy;

@@ -1,0 +1,162 @@
+//! CustomResourceDefinitions made from the types.
+//!
+//! The API server wants a structural schema: no `null` types, no defaults of ours (absent stays
+//! absent), no references. Unknown fields are preserved at every level, so that a field of a newer
+//! version survives an older installation.
+
+use schemars::JsonSchema;
+use schemars::generate::SchemaSettings;
+use serde_json::{Map, Value, json};
+
+use crate::application::Application;
+use crate::project::AppProject;
+
+/// Returns the CRDs, in the order in which they are applied.
+pub fn crds() -> Vec<Value> {
+    vec![
+        crd(
+            &Names {
+                kind: Application::KIND,
+                plural: Application::PLURAL,
+                singular: "application",
+                short: &["app", "apps"],
+            },
+            schema_of::<Application>(),
+            &[
+                ("Sync Status", ".status.sync.status", 0),
+                ("Health Status", ".status.health.status", 0),
+                ("Revision", ".status.sync.revision", 10),
+                ("Project", ".spec.project", 10),
+            ],
+        ),
+        crd(
+            &Names {
+                kind: AppProject::KIND,
+                plural: AppProject::PLURAL,
+                singular: "appproject",
+                short: &["appproj", "appprojs"],
+            },
+            schema_of::<AppProject>(),
+            &[],
+        ),
+    ]
+}
+
+struct Names {
+    kind: &'static str,
+    plural: &'static str,
+    singular: &'static str,
+    short: &'static [&'static str],
+}
+
+fn crd(names: &Names, mut schema: Value, columns: &[(&str, &str, i64)]) -> Value {
+    schema["required"] = json!(["metadata", "spec"]);
+    let columns: Vec<Value> = columns
+        .iter()
+        .map(|(name, path, priority)| {
+            let mut column = json!({ "name": name, "type": "string", "jsonPath": path });
+            if *priority > 0 {
+                column["priority"] = json!(priority);
+            }
+            column
+        })
+        .collect();
+    let mut version = json!({
+        "name": "v1alpha1",
+        "served": true,
+        "storage": true,
+        "schema": { "openAPIV3Schema": schema },
+    });
+    if !columns.is_empty() {
+        version["additionalPrinterColumns"] = Value::Array(columns);
+    }
+    json!({
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {
+            "name": format!("{}.argoproj.io", names.plural),
+            "labels": {
+                "app.kubernetes.io/name": format!("{}.argoproj.io", names.plural),
+                "app.kubernetes.io/part-of": crate::annotation::PART_OF_VALUE,
+            },
+        },
+        "spec": {
+            "group": "argoproj.io",
+            "names": {
+                "kind": names.kind,
+                "listKind": format!("{}List", names.kind),
+                "plural": names.plural,
+                "singular": names.singular,
+                "shortNames": names.short,
+            },
+            "scope": "Namespaced",
+            "versions": [version],
+        },
+    })
+}
+
+/// Returns the structural schema of a type.
+pub fn schema_of<T: JsonSchema>() -> Value {
+    let settings = SchemaSettings::draft2020_12().with(|settings| {
+        settings.inline_subschemas = true;
+        settings.meta_schema = None;
+    });
+    let schema = settings.into_generator().into_root_schema_for::<T>();
+    structural(schema.to_value())
+}
+
+fn structural(schema: Value) -> Value {
+    let Value::Object(mut map) = schema else {
+        // `true`: anything goes.
+        return json!({ "x-kubernetes-preserve-unknown-fields": true });
+    };
+    for noise in ["title", "default", "$schema"] {
+        map.remove(noise);
+    }
+    drop_null(&mut map);
+    if map
+        .get("format")
+        .and_then(Value::as_str)
+        .is_some_and(|format| format.starts_with("uint"))
+    {
+        map.remove("format");
+    }
+    if let Some(Value::Object(properties)) = map.get_mut("properties") {
+        let inner = std::mem::take(properties);
+        *properties = inner
+            .into_iter()
+            .map(|(name, schema)| (name, structural(schema)))
+            .collect();
+    }
+    for key in ["items", "additionalProperties"] {
+        if let Some(inner) = map.remove(key) {
+            map.insert(key.to_owned(), structural(inner));
+        }
+    }
+    Value::Object(map)
+}
+
+/// Turns "this or null" into "this": the API server drops nulls by itself.
+fn drop_null(map: &mut Map<String, Value>) {
+    if let Some(Value::Array(types)) = map.get_mut("type") {
+        types.retain(|name| name != "null");
+        if let [only] = types.as_slice() {
+            let only = only.clone();
+            map.insert("type".to_owned(), only);
+        }
+    }
+    let is_int_or_string = map.contains_key("x-kubernetes-int-or-string");
+    if is_int_or_string {
+        return;
+    }
+    if let Some(Value::Array(any)) = map.remove("anyOf") {
+        let mut rest = any
+            .into_iter()
+            .filter(|schema| schema.get("type").is_none_or(|name| name != "null"));
+        if let Some(Value::Object(only)) = rest.next() {
+            for (key, value) in only {
+                map.entry(key).or_insert(value);
+            }
+        }
+    }
+}
