@@ -274,29 +274,29 @@ mod tests {
             .collect()
     }
 
-    fn with_source(source: Value) -> Vec<String> {
+    fn with_source(source: &Value) -> Vec<String> {
         messages(json!({"source": source, "destination": {"name": "in-cluster"}}))
     }
 
     #[test]
     fn a_whole_spec_has_no_problems() {
-        assert!(with_source(json!({"repoURL": "https://x/y", "path": "."})).is_empty());
-        assert!(with_source(json!({"repoURL": "oci://x/y"})).is_empty());
+        assert!(with_source(&json!({"repoURL": "https://x/y", "path": "."})).is_empty());
+        assert!(with_source(&json!({"repoURL": "oci://x/y"})).is_empty());
     }
 
     #[test]
     fn sources() {
-        assert_eq!(with_source(json!({"repoURL": "https://x/y"})), [REQUIRED]);
+        assert_eq!(with_source(&json!({"repoURL": "https://x/y"})), [REQUIRED]);
         assert_eq!(
-            with_source(json!({"repoURL": "https://x/y", "chart": "c"})),
+            with_source(&json!({"repoURL": "https://x/y", "chart": "c"})),
             ["spec.source.targetRevision is required if the manifest source is a helm chart"]
         );
         assert_eq!(
-            with_source(json!({"repoURL": "u", "path": "p", "helm": {}, "kustomize": {}})),
+            with_source(&json!({"repoURL": "u", "path": "p", "helm": {}, "kustomize": {}})),
             ["multiple application sources defined: Helm,Kustomize"]
         );
         assert_eq!(
-            with_source(json!({"repoURL": "u", "path": "a/../../b"})),
+            with_source(&json!({"repoURL": "u", "path": "a/../../b"})),
             ["spec.source.path \"a/../../b\" leaves the repository"]
         );
         assert_eq!(
