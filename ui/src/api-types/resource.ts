@@ -1,0 +1,51 @@
+import type { HealthStatus } from './application';
+
+export interface ResourceRef {
+  group?: string;
+  version?: string;
+  kind: string;
+  namespace?: string;
+  name: string;
+  uid?: string;
+}
+
+export interface ResourceNode extends ResourceRef {
+  parentRefs?: ResourceRef[];
+  info?: { name: string; value: string }[];
+  networkingInfo?: { externalURLs?: string[] };
+  resourceVersion?: string;
+  images?: string[];
+  health?: HealthStatus;
+  createdAt?: string;
+}
+
+export interface ApplicationTree {
+  nodes?: ResourceNode[] | null;
+  orphanedNodes?: ResourceNode[] | null;
+}
+
+/** One object as Git wants it and as it is; each state is a JSON document in a string. */
+export interface ManagedResource {
+  group?: string;
+  kind: string;
+  namespace?: string;
+  name: string;
+  targetState?: string;
+  liveState?: string;
+  normalizedLiveState?: string;
+  predictedLiveState?: string;
+  hook?: boolean;
+  resourceVersion?: string;
+  modified?: boolean;
+}
+
+export interface ManagedResources {
+  items?: ManagedResource[] | null;
+}
+
+export interface LogEntry {
+  content?: string;
+  timeStampStr?: string;
+  podName?: string;
+  last?: boolean;
+}

@@ -1,0 +1,48 @@
+import clsx from 'clsx';
+import { Ban, Info, OctagonAlert, TriangleAlert } from 'lucide-react';
+import { useState } from 'react';
+import { useTranslation } from 'react-i18next';
+import type { ApplicationCondition } from '@/api-types';
+import { Ago } from '@/components/time';
+import { isQuarantine, severityOf } from '@/lib/application';
+import styles from './conditions.module.css';
+
+const ORDER = { error: 0, warning: 1, info: 2 };
+const SHOWN = 3;
+
+/** What is wrong with the application, worst first, in full words. */
+export function Conditions({ conditions }: { conditions: readonly ApplicationCondition[] | undefined }) {
+  const { t } = useTranslation();
+  const [all, setAll] = useState(false);
+  if (!conditions?.length) return null;
+  const sorted = [...conditions].sort((a, b) => ORDER[severityOf(a)] - ORDER[severityOf(b)]);
+  const shown = all ? sorted : sorted.slice(0, SHOWN);
+  return (
+    <section className={styles.list} aria-label={t('app.conditions')}>
+      {shown.map((condition, index) => (
+        <Condition key={`${condition.type}-${index}`} condition={condition} />
+      ))}
+      {sorted.length > SHOWN ? (
+        <button type="button" className={styles.more} aria-expanded={all} onClick={() => setAll(!all)}>
+          {all ? t('filters.less') : t('filters.more', { count: sorted.length - SHOWN })}
+        </button>
+      ) : null}
+    </section>
+  );
+}
+
+function Condition({ condition }: { condition: ApplicationCondition }) {
+  const { t } = useTranslation();
+  const severity = severityOf(condition);
+  const Icon = isQuarantine(condition) ? Ban : severity === 'error' ? OctagonAlert : severity === 'warning' ? TriangleAlert : Info;
+  return (
+    <div className={clsx(styles.condition, styles[severity])} role={severity === 'error' ? 'alert' : 'status'}>
+      <Icon aria-hidden size={15} />
+      <div className={styles.text}>
+        <span className={styles.type}>{t(`condition.${condition.type}` as 'condition.SyncError', { defaultValue: condition.type })}</span>
+        <span className={styles.message}>{condition.message}</span>
+      </div>
+      <Ago at={condition.lastTransitionTime} className={styles.time} />
+    </div>
+  );
+}

@@ -1,0 +1,103 @@
+import { useMutation } from '@tanstack/react-query';
+import { Ellipsis, Trash2, Upload, X } from 'lucide-react';
+import { useTranslation } from 'react-i18next';
+import type { Application } from '@/api-types';
+import { IconButton } from '@/components/button';
+import { KindIcon } from '@/components/kind-icon';
+import { Menu } from '@/components/menu';
+import { Health, Sync } from '@/components/status';
+import { Tabs, type Tab } from '@/components/tabs';
+import { toastError, toastSuccess } from '@/components/toast';
+import { appId } from '@/lib/application';
+import { groupKind } from '@/lib/resource-key';
+import { deleteResource } from '../api/resources';
+import { podsBelow, type GraphNode } from '../graph';
+import type { PanelTab } from '../panel-tabs';
+import { EventsView } from './events-view';
+import { LogsTab } from './logs-tab';
+import { LiveManifest } from './live-manifest';
+import styles from './node-panel.module.css';
+import { NodeSummary } from './node-summary';
+import { ObjectDiff } from './object-diff';
+import { useConfirm } from './use-confirm';
+
+interface Props {
+  app: Application;
+  node: GraphNode;
+  nodes: readonly GraphNode[];
+  tab: PanelTab;
+  onTab: (tab: PanelTab) => void;
+  onSync: () => void;
+  onClose: () => void;
+}
+
+/** Everything about one object, beside the tree so that the tree stays in sight. */
+export function NodePanel({ app, node, nodes, tab, onTab, onSync, onClose }: Props) {
+  const { t } = useTranslation();
+  const id = appId(app);
+  const pods = podsBelow(nodes, node.id);
+  const managed = node.sync !== undefined;
+  const tabs: Tab<PanelTab>[] = [
+    { value: 'summary', label: t('panel.summary') },
+    { value: 'manifest', label: t('panel.manifest') },
+    ...(managed ? [{ value: 'diff' as const, label: t('panel.diff') }] : []),
+    { value: 'events', label: t('panel.events') },
+    ...(pods.length > 0 ? [{ value: 'logs' as const, label: t('panel.logs') }] : []),
+  ];
+  const shown = tabs.some((each) => each.value === tab) ? tab : 'summary';
+  return (
+    <aside className={styles.panel} aria-label={`${node.ref.kind} ${node.ref.name}`} onKeyDown={(event) => event.key === 'Escape' && !event.defaultPrevented && onClose()}>
+      <header className={styles.header}>
+        <KindIcon kind={node.ref.kind} size={20} className={styles.icon} />
+        <div className={styles.names}>
+          <p className={styles.kind}>{groupKind(node.ref)}{node.ref.namespace ? ` · ${node.ref.namespace}` : ''}</p>
+          <h2 className={styles.name}>{node.ref.name}</h2>
+        </div>
+        <div className={styles.states}>
+          {node.health ? <Health status={node.health} size={14} /> : null}
+          {node.sync ? <Sync status={node.sync} size={14} /> : null}
+        </div>
+        <PanelMenu app={app} node={node} onSync={managed ? onSync : undefined} />
+        <IconButton label={t('common.close')} onClick={onClose}><X /></IconButton>
+      </header>
+      <Tabs value={shown} tabs={tabs} onChange={onTab} label={t('panel.title')}>
+        {shown === 'summary' ? <NodeSummary node={node} /> : null}
+        {shown === 'manifest' ? <LiveManifest id={id} node={node} /> : null}
+        {shown === 'diff' ? <ObjectDiff id={id} node={node} /> : null}
+        {shown === 'events' ? <EventsView id={id} target={node.ref} /> : null}
+        {shown === 'logs' ? <LogsTab key={node.id} id={id} pods={pods} nodes={nodes} /> : null}
+      </Tabs>
+    </aside>
+  );
+}
+
+function PanelMenu({ app, node, onSync }: { app: Application; node: GraphNode; onSync: (() => void) | undefined }) {
+  const { t } = useTranslation();
+  const id = appId(app);
+  const { confirm, dialog } = useConfirm();
+  const remove = useMutation({
+    mutationFn: (how: 'normal' | 'force') => deleteResource(id, node.ref, how),
+    onSuccess: () => toastSuccess(t('resource.deleted', { name: node.ref.name })),
+    onError: (error) => toastError(t('resource.deleteFailed'), error),
+  });
+  const ask = (how: 'normal' | 'force') =>
+    confirm({
+      title: t(how === 'force' ? 'resource.forceDelete' : 'resource.delete'),
+      text: t('resource.deleteText', { kind: node.ref.kind, name: node.ref.name }),
+      action: t('actions.delete'),
+      onConfirm: () => remove.mutate(how),
+    });
+  return (
+    <>
+      <Menu
+        trigger={<IconButton label={t('actions.more')}><Ellipsis /></IconButton>}
+        entries={[
+          ...(onSync ? [{ label: t('resource.sync'), icon: <Upload />, onSelect: onSync }] : []),
+          { label: t('resource.delete'), icon: <Trash2 />, danger: true, disabled: node.health === 'Missing', onSelect: () => ask('normal') },
+          { label: t('resource.forceDelete'), icon: <Trash2 />, danger: true, disabled: node.health === 'Missing', onSelect: () => ask('force') },
+        ]}
+      />
+      {dialog}
+    </>
+  );
+}

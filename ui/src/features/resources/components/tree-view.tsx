@@ -1,0 +1,133 @@
+import {
+  Background, BackgroundVariant, Panel, ReactFlow, ReactFlowProvider, useReactFlow, type Edge, type NodeTypes,
+} from '@xyflow/react';
+import '@xyflow/react/dist/base.css';
+import { Maximize, ZoomIn, ZoomOut } from 'lucide-react';
+import { useEffect, useMemo, useRef, useState, type KeyboardEvent } from 'react';
+import { useTranslation } from 'react-i18next';
+import { IconButton } from '@/components/button';
+import { foldGraph, type GraphNode } from '../graph';
+import { layoutTree, neighbour, NODE, type Direction } from '../layout';
+import { TreeNode, type TreeNodeType } from './tree-node';
+import styles from './tree-view.module.css';
+
+const NODE_TYPES: NodeTypes = { resource: TreeNode };
+
+interface Props {
+  nodes: readonly GraphNode[];
+  selected: string | undefined;
+  /** Nodes that the filter leaves; the others fade. */
+  matches: (node: GraphNode) => boolean;
+  onSelect: (id: string | undefined) => void;
+}
+
+export default function TreeView(props: Props) {
+  return (
+    <ReactFlowProvider>
+      <Tree {...props} />
+    </ReactFlowProvider>
+  );
+}
+
+function Tree({ nodes, selected, matches, onSelect }: Props) {
+  const { t } = useTranslation();
+  const [collapsed, setCollapsed] = useState<ReadonlySet<string>>(new Set());
+  const [expanded, setExpanded] = useState<ReadonlySet<string>>(new Set());
+  const shown = useMemo(() => foldGraph(nodes, { collapsed, expanded }), [nodes, collapsed, expanded]);
+  const places = useMemo(() => layoutTree(shown), [shown]);
+  const canvas = useRef<HTMLDivElement>(null);
+
+  const flowNodes = useMemo<TreeNodeType[]>(
+    () =>
+      shown.map((node) => ({
+        id: node.id,
+        type: 'resource',
+        position: places.get(node.id) ?? { x: 0, y: 0 },
+        width: NODE.width,
+        height: NODE.height,
+        // The card inside is the thing to focus, not React Flow's wrapper around it.
+        focusable: false,
+        selected: node.id === selected,
+        data: {
+          node,
+          faded: !matches(node),
+          collapsed: collapsed.has(node.id),
+          onToggle: () => (node.type === 'group' ? setExpanded((now) => toggled(now, node.id)) : setCollapsed((now) => toggled(now, node.id))),
+          onOpen: () => (node.type === 'group' ? setExpanded((now) => toggled(now, node.id)) : onSelect(node.id)),
+        },
+      })),
+    [shown, places, selected, matches, collapsed, onSelect],
+  );
+  const edges = useMemo<Edge[]>(
+    () =>
+      shown.flatMap((node) =>
+        node.parent === undefined ? [] : [{ id: `${node.parent}>${node.id}`, source: node.parent, target: node.id, type: 'smoothstep', focusable: false, className: styles.edge, pathOptions: { borderRadius: 10 } }],
+      ),
+    [shown],
+  );
+  useFitOnce(shown.length);
+  const onKeyDown = (event: KeyboardEvent<HTMLDivElement>) => {
+    if (event.key === 'Escape') onSelect(undefined);
+    if (!/^Arrow(Up|Down|Left|Right)$/.test(event.key)) return;
+    const from = (event.target as HTMLElement).closest<HTMLElement>('[data-node]')?.dataset.node;
+    const to = from && neighbour(shown, places, from, event.key as Direction);
+    if (!to) return;
+    event.preventDefault();
+    canvas.current?.querySelector<HTMLElement>(`[data-node="${CSS.escape(to)}"]`)?.focus();
+  };
+  return (
+    <div ref={canvas} className={styles.canvas} onKeyDown={onKeyDown} role="tree" aria-label={t('tree.title')}>
+      <ReactFlow
+        nodes={flowNodes}
+        edges={edges}
+        nodeTypes={NODE_TYPES}
+        nodesDraggable={false}
+        nodesConnectable={false}
+        edgesFocusable={false}
+        disableKeyboardA11y
+        onlyRenderVisibleElements={shown.length > 150}
+        minZoom={0.1}
+        maxZoom={1.6}
+        panOnScroll
+        zoomOnDoubleClick={false}
+        proOptions={{ hideAttribution: true }}
+        onPaneClick={() => onSelect(undefined)}
+      >
+        <Background variant={BackgroundVariant.Dots} gap={18} size={1.2} className={styles.dots} />
+        <Panel position="bottom-left"><Zoom /></Panel>
+      </ReactFlow>
+    </div>
+  );
+}
+
+function toggled(set: ReadonlySet<string>, id: string): ReadonlySet<string> {
+  const next = new Set(set);
+  if (!next.delete(id)) next.add(id);
+  return next;
+}
+
+/** Brings the whole tree into view when it first has nodes; later changes leave the view alone. */
+function useFitOnce(count: number): void {
+  const flow = useReactFlow();
+  const done = useRef(false);
+  useEffect(() => {
+    if (done.current || count < 2) return;
+    const frame = requestAnimationFrame(() => {
+      done.current = true;
+      void flow.fitView({ padding: 0.08, maxZoom: 1, minZoom: 0.45 });
+    });
+    return () => cancelAnimationFrame(frame);
+  }, [count, flow]);
+}
+
+function Zoom() {
+  const { t } = useTranslation();
+  const flow = useReactFlow();
+  return (
+    <div className={styles.zoom}>
+      <IconButton label={t('tree.zoomIn')} onClick={() => void flow.zoomIn({ duration: 120 })}><ZoomIn /></IconButton>
+      <IconButton label={t('tree.zoomOut')} onClick={() => void flow.zoomOut({ duration: 120 })}><ZoomOut /></IconButton>
+      <IconButton label={t('tree.fit')} onClick={() => void flow.fitView({ padding: 0.08, maxZoom: 1, duration: 200 })}><Maximize /></IconButton>
+    </div>
+  );
+}

@@ -1,0 +1,41 @@
+/// <reference types="vitest/config" />
+import { fileURLToPath } from 'node:url';
+import react from '@vitejs/plugin-react';
+import { defineConfig } from 'vite';
+
+import { mockServerPlugin } from './src/testing/mock-vite-plugin.ts';
+
+// `npm run dev` talks to a real server when DRIFTLESS_URL is set, and to the test double otherwise.
+const server = process.env.DRIFTLESS_URL;
+const proxied = { target: server, changeOrigin: true, secure: false };
+
+export default defineConfig(({ command }) => ({
+  // Asset addresses are relative so that the server can move the whole app with <base href>.
+  base: command === 'build' ? './' : '/',
+  plugins: [react(), ...(server ? [] : [mockServerPlugin()])],
+  resolve: { alias: { '@': fileURLToPath(new URL('./src', import.meta.url)) } },
+  server: {
+    host: '127.0.0.1',
+    port: 5173,
+    proxy: server ? { '/api': proxied, '/auth': proxied, '/healthz': proxied } : undefined,
+  },
+  preview: { host: '127.0.0.1', port: 4173 },
+  build: {
+    target: 'es2022',
+    cssCodeSplit: true,
+    // Inlined data: addresses would need a wider content security policy.
+    assetsInlineLimit: 0,
+    // The polyfill is an inline-free module, but every supported browser has native preload.
+    modulePreload: { polyfill: false },
+    chunkSizeWarningLimit: 400,
+  },
+  test: {
+    environment: 'jsdom',
+    include: ['src/**/*.test.{ts,tsx}'],
+    setupFiles: ['src/testing/setup.ts'],
+    css: false,
+    restoreMocks: true,
+    testTimeout: 20_000,
+    maxWorkers: 2,
+  },
+}));

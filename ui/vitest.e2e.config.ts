@@ -1,0 +1,12 @@
+import { defineConfig } from 'vitest/config';
+
+// System tests: a real Chromium against a running server, see e2e/README in ui/README.md.
+export default defineConfig({
+  test: {
+    environment: 'node',
+    include: ['e2e/**/*.e2e.ts'],
+    fileParallelism: false,
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
+  },
+});
