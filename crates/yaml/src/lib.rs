@@ -5,7 +5,8 @@
 //! strings; JSON is a subset. It never panics and never recurses deeper than [`Limits::depth`].
 //!
 //! Reading order: [`Limits`], [`parse_documents`], [`Build`] (for callers with a value type of their
-//! own), `scan` (text → tokens), `compose` (tokens → values), [`resolve`] (what a plain scalar means).
+//! own), `scan` (text → tokens), `compose` (tokens → values), [`resolve`] (what a plain scalar means),
+//! [`Writer`] and [`to_string`] (values → text).
 
 #![warn(clippy::disallowed_methods, clippy::disallowed_types)]
 
@@ -18,11 +19,13 @@ mod float;
 pub mod resolve;
 mod scan;
 mod text;
+mod write;
 
 pub use build::{Build, JsonBuild};
 pub use compose::{Duplicates, Reader};
 pub use error::Error;
 pub use float::format_g;
+pub use write::{Dialect, Writer, key_order, to_string};
 
 /// What one call may use up. The defaults fit manifests; nothing legitimate comes near them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -171,6 +171,129 @@ fn is_style_float(text: &str) -> bool {
     rest.is_empty()
 }
 
+/// `^[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?$`: a float in base 60, which some parsers still read.
+pub fn is_base_60(text: &str) -> bool {
+    if !text.contains(':') {
+        return false;
+    }
+    let rest = text.strip_prefix(['-', '+']).unwrap_or(text);
+    let (rest, fraction) = rest.split_once('.').unwrap_or((rest, ""));
+    if !fraction.bytes().all(|b| b.is_ascii_digit() || b == b'_') {
+        return false;
+    }
+    let mut parts = rest.split(':');
+    let head = parts.next().unwrap_or_default();
+    let head_fits = head.starts_with(|c: char| c.is_ascii_digit())
+        && head.bytes().all(|b| b.is_ascii_digit() || b == b'_');
+    head_fits
+        && parts.all(|part| match part.as_bytes() {
+            [digit] => digit.is_ascii_digit(),
+            [tens, digit] => (b'0'..=b'5').contains(tens) && digit.is_ascii_digit(),
+            _ => false,
+        })
+}
+
+/// Says whether Go's library takes the text for a timestamp: a date, or a date and a time of day.
+pub fn is_timestamp(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let year_ends = bytes.get(4) == Some(&b'-');
+    if !year_ends || !bytes.iter().take(4).all(u8::is_ascii_digit) {
+        return false;
+    }
+    let mut at = Digits { bytes, at: 0 };
+    let Some(year) = at.number(4, 4) else {
+        return false;
+    };
+    let Some((month, day)) = at.after(b'-', 1, 2).zip(at.after(b'-', 1, 2)) else {
+        return false;
+    };
+    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let days = match month {
+        1 | 3 | 5 | 7 | 8 | 10 | 12 => 31,
+        4 | 6 | 9 | 11 => 30,
+        2 if leap => 29,
+        2 => 28,
+        _ => return false,
+    };
+    if !(1..=days).contains(&day) {
+        return false;
+    }
+    match at.rest() {
+        [] => true,
+        [b'T' | b't', ..] => at.skip_clock() && at.skip_zone() && at.rest().is_empty(),
+        [b' ', ..] => at.skip_clock() && at.rest().is_empty(),
+        _ => false,
+    }
+}
+
+struct Digits<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl Digits<'_> {
+    fn rest(&self) -> &[u8] {
+        self.bytes.get(self.at..).unwrap_or_default()
+    }
+
+    fn number(&mut self, least: usize, most: usize) -> Option<u32> {
+        let length = self
+            .rest()
+            .iter()
+            .take(most)
+            .take_while(|byte| byte.is_ascii_digit())
+            .count();
+        if length < least {
+            return None;
+        }
+        let value = self.rest().iter().take(length).fold(0u32, |value, byte| {
+            value.wrapping_mul(10).wrapping_add(u32::from(byte - b'0'))
+        });
+        self.at += length;
+        Some(value)
+    }
+
+    fn after(&mut self, mark: u8, least: usize, most: usize) -> Option<u32> {
+        if self.rest().first() != Some(&mark) {
+            return None;
+        }
+        self.at += 1;
+        self.number(least, most)
+    }
+
+    /// `T15:4:5.999999999`, the first byte already known; Go takes hours of one or two digits.
+    fn skip_clock(&mut self) -> bool {
+        self.at += 1;
+        let hour = self.number(1, 2);
+        let minute = self.after(b':', 1, 2);
+        let second = self.after(b':', 1, 2);
+        if matches!(self.rest(), [b'.' | b',', digit, ..] if digit.is_ascii_digit()) {
+            self.at += 1;
+            self.number(1, usize::MAX);
+        }
+        matches!(
+            (hour, minute, second),
+            (Some(0..=23), Some(0..=59), Some(0..=59))
+        )
+    }
+
+    fn skip_zone(&mut self) -> bool {
+        match self.rest() {
+            [b'Z', ..] => {
+                self.at += 1;
+                true
+            }
+            [b'+' | b'-', ..] => {
+                self.at += 1;
+                let hours = self.number(2, 2);
+                let minutes = self.after(b':', 2, 2);
+                matches!((hours, minutes), (Some(0..=24), Some(0..=60)))
+            }
+            _ => false,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::{Scalar, plain};
