@@ -265,14 +265,7 @@ func (c *cluster) start(ctx context.Context, ending <-chan os.Signal) (bool, err
 	if ok, err := c.await(ready, ending); !ok || err != nil {
 		return false, err
 	}
-	for _, component := range []struct {
-		name string
-		args []string
-	}{
-		{controllerManagerName, c.controllerManagerArgs()},
-		{schedulerName, c.schedulerArgs()},
-		{kwokName, c.kwokArgs()},
-	} {
+	for _, component := range c.controllers() {
 		if err := c.spawn(component.name, component.args); err != nil {
 			return false, err
 		}
@@ -355,6 +348,21 @@ func (c *cluster) prepare() error {
 		return err
 	}
 	return writeKwokConfig(c.files)
+}
+
+// component is a name together with its arguments.
+type component struct {
+	name string
+	args []string
+}
+
+// controllers are the clients of the API server.
+func (c *cluster) controllers() []component {
+	return []component{
+		{controllerManagerName, c.controllerManagerArgs()},
+		{schedulerName, c.schedulerArgs()},
+		{kwokName, c.kwokArgs()},
+	}
 }
 
 func (c *cluster) etcdArgs() []string {
@@ -476,7 +484,9 @@ func (c *cluster) killAll() {
 	}
 }
 
-// startAPIAgain tells whether it was told to end meanwhile.
+// startAPIAgain starts the API server after it was stopped. The controllers are started anew as well: after
+// an absence their watches would wait up to half a minute before they look again. It tells whether it was
+// told to end meanwhile.
 func (c *cluster) startAPIAgain(ctx context.Context, ending <-chan os.Signal) (bool, error) {
 	if c.children[apiServerName] != nil {
 		return false, nil
@@ -492,8 +502,16 @@ func (c *cluster) startAPIAgain(ctx context.Context, ending <-chan os.Signal) (b
 	defer cancel()
 	ready := make(chan error, 1)
 	go func() { ready <- waitForAPI(ctx, client) }()
-	ok, err := c.await(ready, ending)
-	return !ok && err == nil, err
+	if ok, err := c.await(ready, ending); !ok || err != nil {
+		return err == nil, err
+	}
+	for _, component := range c.controllers() {
+		c.kill(component.name)
+		if err := c.spawn(component.name, component.args); err != nil {
+			return false, err
+		}
+	}
+	return false, nil
 }
 
 func (c *cluster) describeDeath(dead *child) error {
