@@ -3,17 +3,17 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
-use driftless_core::{ClusterUrl, GroupVersionKind, Namespace};
+use driftless_core::{ClusterUrl, GroupKind, GroupVersionKind, Namespace};
 use parking_lot::RwLock;
 use serde_json::Value;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use crate::config::{self, ClusterConfig};
-use crate::discovery::Discovery;
+use crate::discovery::{Discoverer, Discovery, Resource};
 use crate::error::Error;
-use crate::live::Live;
+use crate::live::{self, Live, LiveSettings};
 use crate::metrics::Metrics;
-use crate::transport::{ClusterState, Transport, Version};
+use crate::transport::{Call, ClusterState, Lane, Transport, Version};
 use crate::write::Writer;
 
 /// Process-wide settings of cluster connections.
@@ -46,7 +46,9 @@ pub struct Cluster {
     transport: Transport,
     client: kube::Client,
     live: OnceLock<Live>,
-    discovery: RwLock<Arc<Discovery>>,
+    discoverer: Arc<Discoverer>,
+    settings: RwLock<LiveSettings>,
+    write_slots: Semaphore,
     options: Options,
     metrics: Metrics,
 }
@@ -93,14 +95,22 @@ impl Cluster {
 
     /// Returns the latest snapshot of served kinds; empty before the first answer.
     pub fn discovery(&self) -> Arc<Discovery> {
-        self.discovery.read().clone()
+        self.discoverer.snapshot()
     }
 
     /// Asks the cluster for its kinds now.
     pub async fn refresh_discovery(&self) -> Result<Arc<Discovery>, Error> {
-        Err(Error::BadObject {
-            detail: "not built yet".into(),
-        })
+        self.discoverer.refresh().await
+    }
+
+    /// Finds a kind, asking the cluster if the snapshot does not know it.
+    pub async fn resolve(&self, gvk: &GroupVersionKind) -> Result<Arc<Resource>, Error> {
+        self.discoverer.resolve(gvk).await
+    }
+
+    /// Finds a kind at the version the server prefers, asking the cluster if need be.
+    pub async fn resolve_preferred(&self, kind: &GroupKind) -> Result<Arc<Resource>, Error> {
+        self.discoverer.resolve_preferred(kind).await
     }
 
     /// Returns a plain client, for exec and port-forward. Never write with it: [`Writer`] is the
@@ -111,7 +121,21 @@ impl Cluster {
 
     /// Returns the live state, starting it at first use.
     pub fn live(&self) -> &Live {
-        self.live.get_or_init(Live::start)
+        self.live.get_or_init(|| {
+            Live::start(live::Parts {
+                transport: self.transport.clone(),
+                discoverer: self.discoverer.clone(),
+                options: self.options.clone(),
+                metrics: self.metrics.clone(),
+                settings: self.settings.read().clone(),
+                namespaces: self
+                    .namespaces
+                    .iter()
+                    .map(|ns| Arc::from(ns.as_str()))
+                    .collect(),
+                cluster_scoped: self.config.as_ref().is_none_or(|c| c.cluster_resources),
+            })
+        })
     }
 
     /// Returns the live state if it was started.
@@ -131,10 +155,28 @@ impl Cluster {
         namespace: &str,
         name: &str,
     ) -> Result<Value, Error> {
-        let _ = (gvk, namespace, name);
-        Err(Error::BadObject {
-            detail: "not built yet".into(),
+        let resource = self.resolve(gvk).await?;
+        let call = Call::get(resource.object_path(namespace, name));
+        let (_, body) = self.transport.fetch(Lane::Write, &call).await?;
+        serde_json::from_slice(&body).map_err(|error| Error::Decode {
+            what: format!("{gvk} {namespace}/{name}"),
+            detail: error.to_string(),
         })
+    }
+
+    async fn configure(&self, settings: &LiveSettings) {
+        settings.clone_into(&mut self.settings.write());
+        if let Some(live) = self.live.get() {
+            live.configure(settings.clone()).await;
+        }
+    }
+
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    pub(crate) fn write_slots(&self) -> &Semaphore {
+        &self.write_slots
     }
 
     pub(crate) fn transport(&self) -> &Transport {
@@ -147,6 +189,7 @@ impl Cluster {
 pub struct Clusters {
     options: Options,
     metrics: Metrics,
+    settings: RwLock<LiveSettings>,
     by_url: RwLock<BTreeMap<ClusterUrl, Arc<Cluster>>>,
     generation: watch::Sender<u64>,
 }
@@ -157,9 +200,21 @@ impl Clusters {
         Arc::new(Self {
             options,
             metrics,
+            settings: RwLock::default(),
             by_url: RwLock::default(),
             generation: watch::Sender::new(0),
         })
+    }
+
+    /// Replaces what is read and watched, on all clusters; nothing happens if it is the same.
+    pub async fn configure(&self, settings: LiveSettings) {
+        if *self.settings.read() == settings {
+            return;
+        }
+        settings.clone_into(&mut self.settings.write());
+        for cluster in self.list() {
+            cluster.configure(&settings).await;
+        }
     }
 
     /// Connects the own cluster, `https://kubernetes.default.svc`, as `config` says (kubeconfig or
@@ -245,10 +300,12 @@ impl Clusters {
             url: url.clone(),
             name,
             config,
-            transport,
             client,
             live: OnceLock::new(),
-            discovery: RwLock::default(),
+            discoverer: Arc::new(Discoverer::new(transport.clone())),
+            transport,
+            write_slots: Semaphore::new(self.options.write_concurrency.max(1)),
+            settings: RwLock::new(self.settings.read().clone()),
             options: self.options.clone(),
             metrics: self.metrics.clone(),
         });

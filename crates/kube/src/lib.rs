@@ -20,6 +20,7 @@ pub mod log;
 pub mod metrics;
 pub mod store;
 mod transport;
+mod watch;
 pub mod write;
 
 pub use cluster::{Cluster, Clusters, Options};
@@ -28,7 +29,7 @@ pub use discovery::{Discovery, Resolved, Resource};
 pub use error::Error;
 pub use event::{Event, EventRecorder};
 pub use lease::{Fence, Lease, LeaseOptions, LeaseState};
-pub use live::{Change, Live, LiveObject, Lookup, Wanted};
+pub use live::{Change, Live, LiveObject, LiveSettings, Lookup, Wanted};
 pub use metrics::Metrics;
 pub use store::{Store, StoreScope};
 pub use transport::{ClusterState, Impersonate, Version};

@@ -14,15 +14,33 @@
 //! are watched, and the bodies of all others are dropped as they arrive.
 
 mod change;
+pub(crate) mod compact;
+mod exclusion;
 mod object;
+mod state;
+mod task;
+mod tracking;
 
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use driftless_core::{GroupKind, GroupVersionKind, ResourceKey};
+use parking_lot::RwLock;
+use tokio::sync::{Notify, mpsc};
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 pub use change::{Change, Changes, Instances, ObjectChange, Role};
+pub(crate) use compact::{Item, Projection};
+pub use exclusion::{KindFilter, KindFilters};
+
 pub use object::{Digests, LiveObject, Owner, ResourceVersion, Uid};
+pub use tracking::{INSTALLATION_ID, Method, TRACKING_ID, Tracking, TrackingId};
+
+use crate::cluster::Options;
+use crate::discovery::Discoverer;
+use crate::metrics::Metrics;
+use crate::transport::{ClusterState, Transport};
 
 /// The answer to "is this object there?".
 #[derive(Clone, Debug)]
@@ -87,91 +105,294 @@ pub struct Wanted {
 pub enum Readiness {
     /// Every kind concerned is known, unknown to the cluster, or unreadable; no body is on its way.
     Settled,
+    /// The cluster does not answer and never did: nothing is known.
+    Unreachable,
     /// Time is over.
     TimedOut,
 }
 
-/// The live state of one cluster. Cheap to clone.
-#[derive(Clone, Debug)]
-pub struct Live {
-    publisher: Arc<change::Publisher>,
+/// How much is kept.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Size {
+    /// Watched kinds.
+    pub kinds: usize,
+    /// Objects, with or without body.
+    pub objects: usize,
+    /// Objects with a body.
+    pub bodies: usize,
+    /// Bytes of all bodies as kept.
+    pub body_bytes: usize,
 }
 
-impl Live {
-    pub(crate) fn start() -> Self {
+/// What is read and watched; the same for all clusters.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct LiveSettings {
+    /// How apps and objects are tied together.
+    pub tracking: Tracking,
+    /// Field managers that `ignoreDifferences` names: their entries stay in bodies.
+    pub managers: BTreeSet<String>,
+    /// Kinds that are not watched.
+    pub filters: KindFilters,
+}
+
+#[derive(Debug, Default)]
+struct Settings {
+    reading: compact::Reading,
+    filters: KindFilters,
+}
+
+impl From<LiveSettings> for Settings {
+    fn from(settings: LiveSettings) -> Self {
         Self {
-            publisher: Arc::default(),
+            reading: compact::Reading {
+                tracking: settings.tracking,
+                managers: settings.managers,
+            },
+            filters: settings.filters,
         }
+    }
+}
+
+/// What the live state of a cluster is made from.
+pub(crate) struct Parts {
+    pub(crate) transport: Transport,
+    pub(crate) discoverer: Arc<Discoverer>,
+    pub(crate) options: Options,
+    pub(crate) metrics: Metrics,
+    pub(crate) settings: LiveSettings,
+    /// Namespaces to read; all where empty.
+    pub(crate) namespaces: Vec<Arc<str>>,
+    pub(crate) cluster_scoped: bool,
+}
+
+struct Inner {
+    transport: Transport,
+    discoverer: Arc<Discoverer>,
+    options: Options,
+    metrics: Metrics,
+    namespaces: Vec<Arc<str>>,
+    settings: RwLock<Arc<Settings>>,
+    state: RwLock<state::State>,
+    publisher: change::Publisher,
+    /// Notified whenever something may have settled.
+    progress: Notify,
+    interner: compact::Interner,
+}
+
+/// The live state of one cluster. Cheap to clone; the last clone's end stops the watches.
+#[derive(Clone)]
+pub struct Live(Arc<Handle>);
+
+struct Handle {
+    inner: Arc<Inner>,
+    sender: mpsc::Sender<task::Message>,
+    _stop: DropGuard,
+}
+
+impl std::fmt::Debug for Live {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "Live({}, {:?})",
+            self.0.inner.transport.cluster(),
+            self.size()
+        )
+    }
+}
+
+/// Reports that may wait for the task; readers wait when there are more.
+const INBOX: usize = 64;
+
+impl Live {
+    pub(crate) fn start(parts: Parts) -> Self {
+        let settings: Arc<Settings> = Arc::new(parts.settings.into());
+        let rules = exclusion::Rules {
+            cluster: parts.transport.cluster().clone(),
+            filters: settings.filters.clone(),
+        };
+        let state = state::State::new(
+            Arc::new(rules),
+            parts.namespaces.clone(),
+            parts.cluster_scoped,
+        );
+        let inner = Arc::new(Inner {
+            transport: parts.transport,
+            discoverer: parts.discoverer,
+            options: parts.options,
+            metrics: parts.metrics,
+            namespaces: parts.namespaces,
+            settings: RwLock::new(settings),
+            state: RwLock::new(state),
+            publisher: change::Publisher::default(),
+            progress: Notify::new(),
+            interner: compact::Interner::default(),
+        });
+        let (sender, inbox) = mpsc::channel(INBOX);
+        let stop = CancellationToken::new();
+        let task = task::Task::new(inner.clone(), sender.clone(), inbox);
+        tokio::spawn(task.run(stop.clone()));
+        Self(Arc::new(Handle {
+            inner,
+            sender,
+            _stop: stop.drop_guard(),
+        }))
     }
 
     /// Says what an app wants; replaces what it wanted before. Kinds become fully watched and
     /// missing bodies are fetched in the background; wait with [`Live::settled`].
     pub fn want(&self, instance: &str, wanted: Wanted) {
-        let _ = (instance, wanted);
+        let changes = self.0.inner.state.write().want(instance, wanted.objects);
+        self.after(&changes);
     }
 
     /// Forgets what an app wanted.
     pub fn forget(&self, instance: &str) {
-        let _ = instance;
+        self.want(instance, Wanted::default());
     }
 
     /// Waits until everything the app wants and tracks is known or known to be unreadable.
     pub async fn settled(&self, instance: &str, timeout: Duration) -> Readiness {
-        let _ = instance;
-        tokio::time::sleep(timeout).await;
-        Readiness::TimedOut
+        let inner = &self.0.inner;
+        let waiting = async {
+            loop {
+                let progress = inner.progress.notified();
+                tokio::pin!(progress);
+                progress.as_mut().enable();
+                if inner.state.read().is_settled(instance) {
+                    return Readiness::Settled;
+                }
+                let unreachable = matches!(
+                    inner.transport.reach().state(),
+                    ClusterState::Unreachable { .. }
+                );
+                if unreachable && *inner.discoverer.generations().borrow() == 0 {
+                    return Readiness::Unreachable;
+                }
+                progress.await;
+            }
+        };
+        tokio::time::timeout(timeout, waiting)
+            .await
+            .unwrap_or(Readiness::TimedOut)
     }
 
-    /// Looks an object up.
+    /// Looks an object up. Call [`Live::want`] first for keys that are not tracked: an object that
+    /// nobody asked for is `NotLoaded`.
     pub fn lookup(&self, key: &ResourceKey) -> Lookup {
-        let _ = key;
-        Lookup::NotLoaded
+        self.0.inner.state.read().lookup(key)
+    }
+
+    /// Looks many objects up at one point in time.
+    pub fn lookup_all<'a>(&self, keys: impl IntoIterator<Item = &'a ResourceKey>) -> Vec<Lookup> {
+        let state = self.0.inner.state.read();
+        keys.into_iter().map(|key| state.lookup(key)).collect()
     }
 
     /// Returns an object whatever is kept of it.
     pub fn peek(&self, key: &ResourceKey) -> Option<Arc<LiveObject>> {
-        let _ = key;
-        None
+        self.0.inner.state.read().peek(key)
+    }
+
+    /// Returns the object with this id, whatever is kept of it.
+    pub fn by_uid(&self, uid: &Uid) -> Option<Arc<LiveObject>> {
+        self.0.inner.state.read().by_uid(uid)
     }
 
     /// Returns the objects an app tracks.
     pub fn tracked(&self, instance: &str) -> Tracked {
-        let _ = instance;
-        Tracked::default()
+        self.0.inner.state.read().tracked(instance)
     }
 
     /// Returns the objects directly owned by the object with this id, ordered by key.
     pub fn children(&self, uid: &Uid) -> Vec<Arc<LiveObject>> {
-        let _ = uid;
-        Vec::new()
+        self.0.inner.state.read().children(uid)
     }
 
-    /// Returns all objects in a namespace, ordered by key (orphaned resources).
+    /// Returns everything owned, at any distance, by the objects with these ids, parents first.
+    pub fn descendants<'a>(
+        &self,
+        roots: impl IntoIterator<Item = &'a Uid>,
+    ) -> Vec<Arc<LiveObject>> {
+        let state = self.0.inner.state.read();
+        let mut seen: HashSet<Uid> = roots.into_iter().cloned().collect();
+        let mut level: BTreeSet<Uid> = seen.iter().cloned().collect();
+        let mut all = Vec::new();
+        while !level.is_empty() {
+            let mut next = BTreeSet::new();
+            for uid in &level {
+                for child in state.children(uid) {
+                    if seen.insert(child.uid.clone()) {
+                        next.insert(child.uid.clone());
+                        all.push(child);
+                    }
+                }
+            }
+            level = next;
+        }
+        all
+    }
+
+    /// Returns all objects in a namespace, ordered by kind and name (orphaned resources).
     pub fn in_namespace(&self, namespace: &str) -> Vec<Arc<LiveObject>> {
-        let _ = namespace;
-        Vec::new()
+        self.0.inner.state.read().in_namespace(namespace)
     }
 
     /// Returns all objects of a kind, ordered by key (metadata at least).
     pub fn of_kind(&self, kind: &GroupKind) -> Vec<Arc<LiveObject>> {
-        let _ = kind;
-        Vec::new()
+        self.0.inner.state.read().of_kind(kind)
     }
 
     /// Returns whether a kind is known.
     pub fn kind(&self, kind: &GroupKind) -> KindState {
-        let _ = kind;
-        KindState::Loading
+        self.0.inner.state.read().kind(kind)
     }
 
     /// Returns the apps that track `key` or want it.
     pub fn instances_of(&self, key: &ResourceKey) -> Instances {
-        let _ = key;
-        Instances::default()
+        self.0.inner.state.read().instances_of(key)
+    }
+
+    /// Returns how much is kept.
+    pub fn size(&self) -> Size {
+        self.0.inner.state.read().size()
     }
 
     /// Listens to changes from now on.
     pub fn changes(&self) -> Changes {
-        self.publisher.subscribe()
+        self.0.inner.publisher.subscribe()
+    }
+
+    /// Replaces what is read and watched; everything is listed anew if something changed.
+    pub(crate) async fn configure(&self, settings: LiveSettings) {
+        *self.0.inner.settings.write() = Arc::new(settings.into());
+        // The task is gone only when the last handle is, which we hold.
+        let _ = self.0.sender.send(task::Message::Configured).await;
+    }
+
+    /// Takes the answer to our own write.
+    pub(crate) fn written(&self, item: Item) {
+        let changes = self.0.inner.state.write().written(item);
+        self.after(&changes);
+    }
+
+    /// Takes the answer to our own deletion: the object is gone.
+    pub(crate) fn deleted(&self, key: &ResourceKey, uid: Option<&Uid>) {
+        let changes = self.0.inner.state.write().deleted(key, uid);
+        self.after(&changes);
+    }
+
+    /// Reads an object the way the state does.
+    pub(crate) fn read(&self, json: &[u8], gvk: &GroupVersionKind) -> Option<Item> {
+        self.0.inner.read(json, gvk, Projection::Full)
+    }
+
+    /// Tells listeners and wakes the task for effects. A full inbox wakes it anyway.
+    fn after(&self, changes: &[Change]) {
+        self.0.inner.publisher.publish(changes);
+        self.0.inner.progress.notify_waiters();
+        let idle = self.0.inner.state.read().effects.is_empty();
+        if !idle {
+            let _ = self.0.sender.try_send(task::Message::Effects);
+        }
     }
 }

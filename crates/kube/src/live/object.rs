@@ -191,25 +191,32 @@ pub(crate) enum Body {
 const DEFLATE_FROM: usize = 1024;
 
 impl Body {
-    pub(crate) fn new(json: &[u8]) -> Self {
-        if json.len() >= DEFLATE_FROM
-            && let Ok(plain_len) = u32::try_from(json.len())
-        {
-            let mut encoder = flate2::write::DeflateEncoder::new(
-                Vec::with_capacity(json.len() / 3),
-                flate2::Compression::fast(),
-            );
-            if encoder.write_all(json).is_ok()
-                && let Ok(bytes) = encoder.finish()
-                && bytes.len() < json.len()
-            {
-                return Self::Deflated {
-                    bytes: bytes.into_boxed_slice(),
-                    plain_len,
-                };
-            }
+    pub(crate) fn plain(json: Vec<u8>) -> Self {
+        Self::Plain(json.into_boxed_slice())
+    }
+
+    /// Compresses a body that is large enough to gain from it.
+    pub(crate) fn compressed(self) -> Self {
+        let Self::Plain(json) = &self else {
+            return self;
+        };
+        if json.len() < DEFLATE_FROM {
+            return self;
         }
-        Self::Plain(Box::from(json))
+        let mut encoder = flate2::write::DeflateEncoder::new(
+            Vec::with_capacity(json.len() / 3),
+            flate2::Compression::fast(),
+        );
+        match (
+            u32::try_from(json.len()),
+            encoder.write_all(json).and_then(|()| encoder.finish()),
+        ) {
+            (Ok(plain_len), Ok(bytes)) if bytes.len() < json.len() => Self::Deflated {
+                bytes: bytes.into_boxed_slice(),
+                plain_len,
+            },
+            _ => self,
+        }
     }
 
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
@@ -270,10 +277,10 @@ mod tests {
     fn bodies_come_back_byte_for_byte() {
         for size in [0, 10, DEFLATE_FROM - 1, DEFLATE_FROM, 50_000] {
             let json: Vec<u8> = (0..size).map(|i| b'a' + (i % 7) as u8).collect();
-            let body = Body::new(&json);
+            let body = Body::plain(json.clone()).compressed();
             assert_eq!(body.to_bytes(), json);
             assert!(body.size() <= json.len());
         }
-        assert!(Body::new(&[b'x'; 5000]).size() < 100);
+        assert!(Body::plain(vec![b'x'; 5000]).compressed().size() < 100);
     }
 }

@@ -8,11 +8,11 @@ mod reach;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use driftless_core::{ClusterUrl, Secret};
 use futures::StreamExt as _;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
-use http_body_util::{BodyExt as _, Limited};
+use http_body_util::{BodyDataStream, BodyExt as _, Limited};
 use hyper::body::Incoming;
 use kube::client::Body;
 use tower::ServiceExt as _;
@@ -338,43 +338,51 @@ impl Transport {
 const IMPERSONATE_USER: header::HeaderName = header::HeaderName::from_static("impersonate-user");
 const IMPERSONATE_GROUP: header::HeaderName = header::HeaderName::from_static("impersonate-group");
 
-/// Splits a streamed body into lines, calling back with each batch of whole lines that arrived
-/// together. Returns when the stream ends.
-pub(crate) async fn lines<F, Fut>(
-    body: Incoming,
-    idle: Duration,
-    mut on_lines: F,
-) -> Result<(), String>
-where
-    F: FnMut(Vec<Bytes>) -> Fut,
-    Fut: Future<Output = bool>,
-{
-    let mut stream = body.into_data_stream();
-    let mut pending = bytes::BytesMut::new();
-    loop {
-        let chunk = match tokio::time::timeout(idle, stream.next()).await {
-            Err(_) => return Err("stream went silent".to_owned()),
-            Ok(None) => return Ok(()),
-            Ok(Some(Err(error))) => return Err(deepest(&error)),
-            Ok(Some(Ok(chunk))) => chunk,
-        };
-        let searched = pending.len();
-        pending.extend_from_slice(&chunk);
-        let Some(last) = pending
-            .iter()
-            .skip(searched)
-            .rposition(|byte| *byte == b'\n')
-        else {
-            continue;
-        };
-        let whole = pending.split_to(searched + last + 1).freeze();
-        let batch = whole
-            .split(|byte| *byte == b'\n')
-            .filter(|line| !line.is_empty())
-            .map(|line| whole.slice_ref(line))
-            .collect();
-        if !on_lines(batch).await {
-            return Ok(());
+/// Splits a streamed body into lines.
+pub(crate) fn lines(body: Incoming) -> Lines {
+    Lines {
+        stream: body.into_data_stream(),
+        pending: BytesMut::new(),
+        searched: 0,
+    }
+}
+
+/// Lines of a streamed body, in batches of those that arrived together.
+pub(crate) struct Lines {
+    stream: BodyDataStream<Incoming>,
+    pending: BytesMut,
+    /// Bytes of `pending` that hold no line end.
+    searched: usize,
+}
+
+impl Lines {
+    /// Waits for the next whole lines, at most `idle` long; `None` at the end of the stream. A last
+    /// line without a line end is given too.
+    pub(crate) async fn next(&mut self, idle: Duration) -> Result<Option<Vec<Bytes>>, String> {
+        loop {
+            match tokio::time::timeout(idle, self.stream.next()).await {
+                Err(_) => return Err("the stream went silent".to_owned()),
+                Ok(Some(Err(error))) => return Err(deepest(&error)),
+                Ok(None) if self.pending.is_empty() => return Ok(None),
+                Ok(None) => {
+                    self.searched = 0;
+                    return Ok(Some(vec![self.pending.split().freeze()]));
+                }
+                Ok(Some(Ok(chunk))) => self.pending.extend_from_slice(&chunk),
+            }
+            let fresh = self.pending.get(self.searched..).unwrap_or_default();
+            let Some(last) = fresh.iter().rposition(|byte| *byte == b'\n') else {
+                self.searched = self.pending.len();
+                continue;
+            };
+            let whole = self.pending.split_to(self.searched + last + 1).freeze();
+            self.searched = self.pending.len();
+            let batch = whole
+                .split(|byte| *byte == b'\n')
+                .filter(|line| !line.is_empty())
+                .map(|line| whole.slice_ref(line))
+                .collect();
+            return Ok(Some(batch));
         }
     }
 }
