@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
 use driftless_core::{ClusterUrl, GroupKind, GroupVersionKind, Namespace};
+use driftless_manifest::Object;
 use parking_lot::RwLock;
-use serde_json::Value;
 use tokio::sync::{Semaphore, watch};
 
 use crate::config::{self, ClusterConfig};
@@ -154,9 +154,9 @@ impl Cluster {
         gvk: &GroupVersionKind,
         namespace: &str,
         name: &str,
-    ) -> Result<Value, Error> {
+    ) -> Result<Object, Error> {
         let resource = self.resolve(gvk).await?;
-        let call = Call::get(resource.object_path(namespace, name));
+        let call = Call::get(resource.object_path(namespace, name)?);
         let (_, body) = self.transport.fetch(Lane::Write, &call).await?;
         serde_json::from_slice(&body).map_err(|error| Error::Decode {
             what: format!("{gvk} {namespace}/{name}"),

@@ -49,9 +49,34 @@ impl Resource {
         }
     }
 
-    /// Returns the path of one object.
-    pub fn object_path(&self, namespace: &str, name: &str) -> String {
-        format!("{}/{name}", self.collection_path(namespace))
+    /// Returns the path of one object. Names come from Git: one that would lead to another path is
+    /// an error, because it would pass by the authorisation of that other object.
+    pub(crate) fn object_path(&self, namespace: &str, name: &str) -> Result<String, Error> {
+        for (what, segment) in [("name", name), ("namespace", namespace)] {
+            let steps_out = matches!(segment, "." | "..")
+                || segment.chars().any(|c| {
+                    matches!(c, '/' | '%' | '?' | '#' | '\\')
+                        || c <= ' '
+                        || c == '\u{7f}'
+                        || !c.is_ascii()
+                });
+            if steps_out {
+                return Err(Error::BadObject {
+                    detail: format!("{what} {segment:?} is not allowed in {}", self.gvk),
+                });
+            }
+        }
+        if name.is_empty() {
+            return Err(Error::BadObject {
+                detail: format!("{} has no name", self.gvk),
+            });
+        }
+        if self.namespaced && namespace.is_empty() {
+            return Err(Error::BadObject {
+                detail: format!("{} {name} has no namespace", self.gvk),
+            });
+        }
+        Ok(format!("{}/{name}", self.collection_path(namespace)))
     }
 }
 
@@ -358,9 +383,21 @@ mod tests {
             panic!("known")
         };
         assert_eq!(
-            old.object_path("ns", "x"),
+            old.object_path("ns", "x").unwrap(),
             "/apis/autoscaling/v1/namespaces/ns/horizontalpodautoscalers/x"
         );
+        for (ns, name) in [
+            ("ns", "x/status"),
+            ("ns", ".."),
+            ("../x", "y"),
+            ("ns", "a%2fb"),
+            ("ns", ""),
+            ("", "x"),
+            ("ns", "a?b"),
+        ] {
+            assert!(old.object_path(ns, name).is_err(), "{ns} {name}");
+        }
+        assert!(old.object_path("ns", "system:role.x-y").is_ok());
         let v3 = GroupVersionKind::new("autoscaling", "v3", "HorizontalPodAutoscaler");
         assert_eq!(discovery.resolve(&v3), Resolved::Unknown);
         assert_eq!(

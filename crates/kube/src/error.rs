@@ -174,6 +174,29 @@ impl Error {
         self.class() == Class::Transient
     }
 
+    /// Returns the HTTP status behind the error; 0 where none was received.
+    pub fn status_code(&self) -> u16 {
+        match self {
+            Self::Unauthorized { .. } => 401,
+            Self::Forbidden { .. } | Self::Webhook { .. } | Self::NamespaceTerminating { .. } => {
+                403
+            }
+            Self::NotFound { .. } | Self::NamespaceMissing { .. } => 404,
+            Self::Conflict { .. } | Self::AlreadyExists { .. } => 409,
+            Self::Expired { .. } => 410,
+            Self::Invalid { .. } => 422,
+            Self::TooManyRequests { .. } => 429,
+            Self::Rejected { code, .. } | Self::Server { code, .. } => *code,
+            Self::Unreachable { .. }
+            | Self::Timeout { .. }
+            | Self::Denied { .. }
+            | Self::Fenced { .. }
+            | Self::UnknownKind { .. }
+            | Self::Decode { .. }
+            | Self::BadObject { .. } => 0,
+        }
+    }
+
     /// Says whether an immutable field stands in the way, so that only delete and create can help.
     pub fn is_immutable(&self) -> bool {
         match self {

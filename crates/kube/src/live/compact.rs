@@ -50,6 +50,14 @@ pub(crate) struct Item {
     pub(crate) body: Option<Body>,
 }
 
+impl Item {
+    /// Compresses the body if it is large.
+    pub(crate) fn compressed(mut self) -> Self {
+        self.body = self.body.map(Body::compressed);
+        self
+    }
+}
+
 /// Shares equal strings: namespaces, kinds of owners, names of apps.
 #[derive(Debug, Default)]
 pub(crate) struct Interner(Mutex<HashSet<Arc<str>>>);

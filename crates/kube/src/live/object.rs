@@ -5,8 +5,8 @@ use std::io::{Read as _, Write as _};
 use std::sync::Arc;
 
 use driftless_core::{GroupVersionKind, ResourceKey};
+use driftless_manifest::Object;
 use jiff::Timestamp;
-use serde_json::Value;
 
 /// An object's unique id. UUIDs, which all but a few are, take no allocation.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -167,10 +167,10 @@ impl LiveObject {
     }
 
     /// Parses the body; `None` where only metadata is kept.
-    pub fn parse(&self) -> Option<Value> {
+    pub fn parse(&self) -> Option<Object> {
         let bytes = self.json()?;
         match serde_json::from_slice(&bytes) {
-            Ok(value) => Some(value),
+            Ok(object) => Some(object),
             Err(error) => {
                 tracing::error!(obj = %self.key, %error, "Kept body cannot be parsed");
                 debug_assert!(false, "kept body cannot be parsed: {error}");

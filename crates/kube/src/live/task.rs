@@ -356,7 +356,10 @@ async fn fetch_one(
     resource: Arc<Resource>,
     key: ResourceKey,
 ) -> Result<Item, ResourceKey> {
-    let call = Call::get(resource.object_path(&key.namespace, &key.name));
+    let Ok(path) = resource.object_path(&key.namespace, &key.name) else {
+        return Err(key);
+    };
+    let call = Call::get(path);
     let item = match inner.transport.fetch(Lane::Write, &call).await {
         Ok((_, body)) => inner.read(&body, &resource.gvk, Projection::Full),
         // The watch will say so.

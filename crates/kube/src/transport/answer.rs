@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use driftless_core::{ClusterUrl, Secret};
 use http::StatusCode;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::error::{Cause, Error};
 
@@ -22,27 +22,34 @@ const SHORTEST: usize = 3;
 
 impl Scrub {
     /// Collects the values of an object if it is a core `Secret`, encoded and decoded.
-    pub(crate) fn of(object: &Value) -> Self {
+    pub(crate) fn of(object: &Map<String, Value>) -> Self {
         let is_secret = object.get("kind").and_then(Value::as_str) == Some("Secret")
             && object.get("apiVersion").and_then(Value::as_str) == Some("v1");
+        if !is_secret {
+            return Self::default();
+        }
         let mut values = Vec::new();
-        if is_secret {
-            for field in ["data", "stringData"] {
-                let Some(map) = object.get(field).and_then(Value::as_object) else {
-                    continue;
-                };
-                for value in map.values() {
-                    let text = value
-                        .as_str()
-                        .map_or_else(|| value.to_string(), str::to_owned);
-                    if let Ok(plain) = STANDARD.decode(&text) {
-                        values.push(String::from_utf8_lossy(&plain).into_owned());
-                    }
-                    values.push(STANDARD.encode(&text));
-                    values.push(text);
-                }
+        for field in ["data", "stringData"] {
+            for value in object
+                .get(field)
+                .and_then(Value::as_object)
+                .into_iter()
+                .flat_map(Map::values)
+            {
+                collect(value, &mut values);
             }
         }
+        Self::from_values(values)
+    }
+
+    /// Collects every value in `part` of a Secret.
+    pub(crate) fn all(part: &Value) -> Self {
+        let mut values = Vec::new();
+        collect(part, &mut values);
+        Self::from_values(values)
+    }
+
+    fn from_values(mut values: Vec<String>) -> Self {
         values.retain(|value| value.len() >= SHORTEST);
         values.sort_by_key(|value| std::cmp::Reverse(value.len()));
         Self(values.into_iter().map(Secret::new).collect())
@@ -64,6 +71,25 @@ impl Scrub {
             }
         }
         text
+    }
+}
+
+/// Adds a value as it is, decoded and encoded; of lists and mappings, each value.
+fn collect(value: &Value, into: &mut Vec<String>) {
+    match value {
+        Value::Array(items) => items.iter().for_each(|item| collect(item, into)),
+        Value::Object(map) => map.values().for_each(|item| collect(item, into)),
+        Value::Null => {}
+        value => {
+            let text = value
+                .as_str()
+                .map_or_else(|| value.to_string(), str::to_owned);
+            if let Ok(plain) = STANDARD.decode(&text) {
+                into.push(String::from_utf8_lossy(&plain).into_owned());
+            }
+            into.push(STANDARD.encode(&text));
+            into.push(text);
+        }
     }
 }
 
@@ -207,6 +233,13 @@ mod tests {
     use super::*;
     use serde_json::json;
 
+    fn object(value: Value) -> Map<String, Value> {
+        let Value::Object(map) = value else {
+            panic!("an object")
+        };
+        map
+    }
+
     fn typed(code: u16, body: &Value) -> Error {
         let code = StatusCode::from_u16(code).unwrap();
         let cluster = ClusterUrl::new("https://c");
@@ -270,15 +303,17 @@ mod tests {
 
     #[test]
     fn values_of_secrets_are_masked() {
-        let scrub = Scrub::of(&json!({"apiVersion":"v1","kind":"Secret",
-            "data":{"a":"aHVudGVyMg=="},"stringData":{"b":"s3cret \"quoted\""}}));
+        let scrub = Scrub::of(&object(json!({"apiVersion":"v1","kind":"Secret",
+            "data":{"a":"aHVudGVyMg=="},"stringData":{"b":"s3cret \"quoted\""}})));
         let text = scrub.clean(
             "Invalid value: \"hunter2\": aHVudGVyMg== and s3cret \\\"quoted\\\" and s3cret \"quoted\"",
         );
         for value in ["hunter2", "aHVudGVyMg", "s3cret"] {
             assert!(!text.contains(value), "{text}");
         }
-        let plain = Scrub::of(&json!({"apiVersion":"v1","kind":"ConfigMap","data":{"a":"word"}}));
+        let plain = Scrub::of(&object(
+            json!({"apiVersion":"v1","kind":"ConfigMap","data":{"a":"word"}}),
+        ));
         assert_eq!(plain.clean("word"), "word");
         assert!(!format!("{scrub:?}").contains("hunter2"));
     }

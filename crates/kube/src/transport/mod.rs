@@ -18,6 +18,7 @@ use kube::client::Body;
 use tower::ServiceExt as _;
 
 use crate::error::Error;
+use crate::lease::Fence;
 use connect::{Protocol, Service};
 
 pub(crate) use answer::Scrub;
@@ -76,6 +77,8 @@ pub(crate) struct Call<'a> {
     pub(crate) impersonate: Option<&'a Impersonate>,
     /// What is removed from error texts.
     pub(crate) scrub: Scrub,
+    /// Asked before each attempt to send, those after "slow down" too.
+    pub(crate) gate: Option<&'a Fence>,
 }
 
 pub(crate) const JSON: &str = "application/json";
@@ -101,6 +104,7 @@ impl Call<'_> {
             timeout: REQUEST_TIMEOUT,
             impersonate: None,
             scrub: Scrub::default(),
+            gate: None,
         }
     }
 
@@ -188,6 +192,9 @@ impl Transport {
         self.0.reach.admit()?;
         let started = tokio::time::Instant::now();
         loop {
+            if let Some(fence) = call.gate {
+                fence.check()?;
+            }
             let response = self.send_once(lane, call).await?;
             let status = response.status();
             if status.is_success() {

@@ -5,17 +5,16 @@
 //! anything but reads.
 
 mod ctx;
+mod migrate;
+mod writer;
 
 use std::sync::Arc;
 
 use bytes::Bytes;
-use driftless_core::{GroupVersionKind, ResourceKey};
-use serde_json::Value;
 
 pub use ctx::{AllowAll, Authorise, Verb, WriteCtx, WriteRequest};
+pub use writer::Writer;
 
-use crate::cluster::Cluster;
-use crate::error::Error;
 use crate::live::{LiveObject, Uid};
 
 /// The field manager of everything Driftless applies.
@@ -207,74 +206,4 @@ pub enum Target {
 pub struct Written {
     /// The object as the API server returned it, JSON.
     pub body: Bytes,
-}
-
-/// Writes to one cluster. Cheap to clone.
-#[derive(Clone)]
-pub struct Writer {
-    cluster: Arc<Cluster>,
-}
-
-impl Writer {
-    pub(crate) fn new(cluster: Arc<Cluster>) -> Self {
-        Self { cluster }
-    }
-
-    /// Applies (or creates or replaces) an object. The answer is in the live state when this
-    /// returns, so a comparison that follows never sees an older object.
-    pub async fn apply(
-        &self,
-        ctx: &WriteCtx,
-        object: &Value,
-        options: &ApplyOptions,
-    ) -> Result<Applied, Error> {
-        let _ = (&self.cluster, ctx, object, options);
-        Err(Error::BadObject {
-            detail: "not built yet".into(),
-        })
-    }
-
-    /// Deletes an object. The kind's preferred version is used.
-    pub async fn delete(
-        &self,
-        ctx: &WriteCtx,
-        key: &ResourceKey,
-        options: &DeleteOptions,
-    ) -> Result<Deleted, Error> {
-        let _ = (&self.cluster, ctx, key, options);
-        Err(Error::BadObject {
-            detail: "not built yet".into(),
-        })
-    }
-
-    /// Patches an object or a subresource of it.
-    pub async fn patch(
-        &self,
-        ctx: &WriteCtx,
-        gvk: &GroupVersionKind,
-        key: &ResourceKey,
-        target: &Target,
-        patch_type: PatchType,
-        patch: Bytes,
-    ) -> Result<Written, Error> {
-        let _ = (&self.cluster, ctx, gvk, key, target, patch_type, patch);
-        Err(Error::BadObject {
-            detail: "not built yet".into(),
-        })
-    }
-
-    /// Creates the destination namespace, or applies `metadata` (labels, annotations) to it.
-    /// Returns whether it was new.
-    pub async fn create_namespace(
-        &self,
-        ctx: &WriteCtx,
-        name: &str,
-        metadata: Option<&Value>,
-        dry_run: DryRun,
-    ) -> Result<bool, Error> {
-        let _ = (&self.cluster, ctx, name, metadata, dry_run);
-        Err(Error::BadObject {
-            detail: "not built yet".into(),
-        })
-    }
 }
