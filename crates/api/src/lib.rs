@@ -17,6 +17,7 @@ pub mod meta;
 mod object;
 pub mod project;
 pub mod read;
+pub mod request;
 pub mod sync_option;
 pub mod time;
 pub mod validation;
