@@ -50,6 +50,8 @@ struct Names {
 }
 
 fn crd(names: &Names, mut schema: Value, columns: &[(&str, &str, i64)]) -> Value {
+    // The API server owns metadata and refuses even a description of it.
+    schema["properties"]["metadata"] = json!({ "type": "object" });
     schema["required"] = json!(["metadata", "spec"]);
     let columns: Vec<Value> = columns
         .iter()
@@ -105,6 +107,10 @@ pub fn schema_of<T: JsonSchema>() -> Value {
     structural(schema.to_value())
 }
 
+/// How [`crate::object`] marks a field as required: schemars takes every field with a default,
+/// which is every field, for optional.
+const REQUIRED_MARK: &str = "x-required";
+
 fn structural(schema: Value) -> Value {
     let Value::Object(mut map) = schema else {
         // `true`: anything goes.
@@ -122,11 +128,24 @@ fn structural(schema: Value) -> Value {
         map.remove("format");
     }
     if let Some(Value::Object(properties)) = map.get_mut("properties") {
+        let mut required = Vec::new();
         let inner = std::mem::take(properties);
         *properties = inner
             .into_iter()
-            .map(|(name, schema)| (name, structural(schema)))
+            .map(|(name, schema)| {
+                let mut schema = structural(schema);
+                let marked = schema
+                    .as_object_mut()
+                    .and_then(|map| map.remove(REQUIRED_MARK));
+                if marked.is_some() {
+                    required.push(name.clone());
+                }
+                (name, schema)
+            })
             .collect();
+        if !required.is_empty() {
+            map.insert("required".to_owned(), required.into());
+        }
     }
     for key in ["items", "additionalProperties"] {
         if let Some(inner) = map.remove(key) {

@@ -27,11 +27,11 @@ macro_rules! object {
         object!(@define [$(#[$meta])*] [] $name {} { $($fields)* });
     };
     ($(#[$meta:meta])* $name:ident { required { $($required:tt)* } $($fields:tt)* }) => {
-        object!(@define [$(#[$meta])* #[derive(schemars::JsonSchema)]] [#[schemars(required)]]
+        object!(@define [$(#[$meta])* #[derive(schemars::JsonSchema)]] [#[schemars(extend("x-required" = true))]]
             $name { $($required)* } { $($fields)* });
     };
     ($(#[$meta:meta])* $name:ident { $($fields:tt)* }) => {
-        object!(@define [$(#[$meta])* #[derive(schemars::JsonSchema)]] [#[schemars(required)]]
+        object!(@define [$(#[$meta])* #[derive(schemars::JsonSchema)]] [#[schemars(extend("x-required" = true))]]
             $name {} { $($fields)* });
     };
     (@define [$($meta:tt)*] $required_attribute:tt $name:ident

@@ -2,6 +2,7 @@
 
 #![allow(clippy::disallowed_methods, reason = "a tool reads and writes files")]
 
+mod codegen;
 mod schema;
 
 use std::path::{Path, PathBuf};
@@ -13,7 +14,8 @@ fn main() -> Result<()> {
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     match args.as_slice() {
+        ["codegen"] => codegen::run(&root),
         ["schema", swagger] => schema::run(&PathBuf::from(swagger), &root),
-        _ => bail!("usage: cargo xtask schema SWAGGER_JSON"),
+        _ => bail!("usage: cargo xtask codegen | schema SWAGGER_JSON"),
     }
 }

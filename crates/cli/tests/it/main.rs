@@ -1,0 +1,5 @@
+//! Commands, from arguments to output.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod crds;
