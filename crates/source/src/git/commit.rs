@@ -69,6 +69,30 @@ pub struct CommitMetadata {
     pub date: Option<Timestamp>,
     /// The whole message, at most 64 KiB of it.
     pub message: String,
-    /// Tags that point at it, sorted.
-    pub tags: Arc<[String]>,
+    /// Tags that point at it, sorted; `None` when the repository could not be asked.
+    pub tags: Option<Arc<[String]>>,
+}
+
+/// Longest message kept.
+const MAX_MESSAGE: usize = 64 << 10;
+
+/// Reads a commit object, without tags.
+pub(super) fn parse(
+    commit: Commit,
+    data: &[u8],
+) -> Result<CommitMetadata, Box<dyn std::error::Error + Send + Sync>> {
+    let fields = gix_object::CommitRefIter::from_bytes(data, gix_hash::Kind::Sha1);
+    let author = fields.author()?;
+    let message = fields.message()?;
+    let message: &[u8] = message.get(..MAX_MESSAGE).unwrap_or(message);
+    Ok(CommitMetadata {
+        commit,
+        author: format!("{} <{}>", author.name, author.email),
+        date: author
+            .time()
+            .ok()
+            .and_then(|time| Timestamp::from_second(time.seconds).ok()),
+        message: String::from_utf8_lossy(message).trim_end().to_owned(),
+        tags: None,
+    })
 }

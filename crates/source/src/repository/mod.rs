@@ -280,10 +280,11 @@ fn split_port(host: &str) -> Option<(&str, Option<u16>)> {
 /// Writes an address so that spellings of the same repository are equal: no user, lower-case host, no default
 /// port, no trailing `/` or `.git`, scp-like addresses as `ssh://`. Text that is no address stays as it is.
 pub fn normalise(url: &str) -> String {
+    let edge = |character: char| character == '/' || character.is_whitespace();
     let trim = |path: &str| {
-        let mut path = path.trim_matches('/');
+        let mut path = path.trim_matches(edge);
         while let Some(shorter) = path.strip_suffix(".git") {
-            path = shorter.trim_end_matches('/');
+            path = shorter.trim_end_matches(edge);
         }
         path.to_owned()
     };
@@ -301,7 +302,7 @@ pub fn normalise(url: &str) -> String {
             format!("ssh://{host}{port}/{}", trim(&path))
         }
         Ok(Address::Local(path)) => {
-            format!("file:///{}", path.to_string_lossy().trim_matches('/'))
+            format!("file:///{}", path.to_string_lossy().trim_matches(edge))
         }
         Err(_) => url.trim().to_owned(),
     }
