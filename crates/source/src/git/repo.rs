@@ -188,7 +188,6 @@ impl Repo {
         let answers = self.answers.lock();
         let answer = answers.get(&target.key())?;
         match (freshness, &answer.said) {
-            (Freshness::Now, _) => None,
             (Freshness::Cached, Some((Ok(commit), _))) => Some(Ok(*commit)),
             (Freshness::Cached, _) => answer.good.map(|(commit, _)| Ok(commit)),
             (Freshness::Within(limit), Some((said, at))) => {
@@ -199,7 +198,7 @@ impl Repo {
                 };
                 (at.elapsed() <= limit).then(|| said.clone())
             }
-            (Freshness::Within(_), None) => None,
+            (Freshness::Now | Freshness::Within(_), _) => None,
         }
     }
 
@@ -398,14 +397,13 @@ impl Repo {
         }
         let mut done = {
             let mut fetches = self.fetches.lock();
-            match fetches.get(&commit) {
-                Some(done) => done.clone(),
-                None => {
-                    let (sender, receiver) = watch::channel(None);
-                    fetches.insert(commit, receiver.clone());
-                    tokio::spawn(self.clone().run_fetch(commit, sender));
-                    receiver
-                }
+            if let Some(done) = fetches.get(&commit) {
+                done.clone()
+            } else {
+                let (sender, receiver) = watch::channel(None);
+                fetches.insert(commit, receiver.clone());
+                tokio::spawn(self.clone().run_fetch(commit, sender));
+                receiver
             }
         };
         match done
@@ -590,15 +588,14 @@ impl Repo {
             .lock()
             .clone()
             .filter(|(at, _)| at.elapsed() < TAGS_FOR);
-        let refs = match known {
-            Some((_, refs)) => refs,
-            None => {
-                let round = self.ask([], Extent::Everything).await.ok()?;
-                if round.refs.len() <= MAX_TAGS {
-                    *self.tags.lock() = Some((round.asked, round.refs.clone()));
-                }
-                round.refs.clone()
+        let refs = if let Some((_, refs)) = known {
+            refs
+        } else {
+            let round = self.ask([], Extent::Everything).await.ok()?;
+            if round.refs.len() <= MAX_TAGS {
+                *self.tags.lock() = Some((round.asked, round.refs.clone()));
             }
+            round.refs.clone()
         };
         let tags = refs.iter().filter(|(_, found)| found.commit() == commit.0);
         let tags: Vec<String> = tags

@@ -1,4 +1,11 @@
 //! The source service against real Git: repositories made by the `git` program, served from disk, over HTTP and SSH.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "these are tests, helpers included"
+)]
+
 mod fixture;
 mod local;

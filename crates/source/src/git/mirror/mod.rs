@@ -359,7 +359,8 @@ fn generations(dir: &Path) -> io::Result<BTreeSet<u32>> {
 }
 
 fn lines(commits: &[ObjectId]) -> String {
-    commits.iter().map(|commit| format!("{commit}\n")).collect()
+    let lines: Vec<String> = commits.iter().map(ToString::to_string).collect();
+    lines.join("\n")
 }
 
 fn parse_lines(text: &str) -> Vec<ObjectId> {

@@ -59,7 +59,7 @@ impl Local {
     /// Finds a commit by the start of its id.
     pub(crate) async fn find_short(&self, prefix: &str) -> Result<Option<ObjectId>, Cause> {
         let (this, prefix) = (self.clone(), prefix.to_owned());
-        blocking(move || find_short(&this.objects(&this.layout()?)?, &prefix)).await
+        blocking(move || find_short(&Self::objects(&this.layout()?)?, &prefix)).await
     }
 
     fn layout(&self) -> Result<Layout, Cause> {
@@ -93,7 +93,7 @@ impl Local {
         Ok(Layout { git, shared })
     }
 
-    fn objects(&self, layout: &Layout) -> Result<Handle, Cause> {
+    fn objects(layout: &Layout) -> Result<Handle, Cause> {
         let options = gix_odb::store::init::Options {
             use_multi_pack_index: true,
             ..Default::default()
@@ -110,7 +110,7 @@ impl Local {
 
     fn list(&self, prefixes: &[String], max_refs: usize) -> Result<RefList, Cause> {
         let layout = self.layout()?;
-        let objects = self.objects(&layout)?;
+        let objects = Self::objects(&layout)?;
         let store = gix_ref::file::Store::for_linked_worktree(
             layout.git.clone(),
             layout.shared.clone(),
@@ -132,17 +132,16 @@ impl Local {
                             limit: max_refs as u64,
                         });
                     }
-                    self.add(&mut refs, &store, &objects, found)?;
+                    Self::add(&mut refs, &store, &objects, found)?;
                 }
             } else if let Some(found) = find(&store, prefix)? {
-                self.add(&mut refs, &store, &objects, found)?;
+                Self::add(&mut refs, &store, &objects, found)?;
             }
         }
         Ok(refs)
     }
 
     fn add(
-        &self,
         refs: &mut RefList,
         store: &gix_ref::file::Store,
         objects: &Handle,
@@ -181,7 +180,7 @@ impl Local {
     }
 
     fn copy_now(&self, commit: ObjectId, mirror: &Mirror, limit: u64) -> Result<(), Cause> {
-        let source = self.objects(&self.layout()?)?;
+        let source = Self::objects(&self.layout()?)?;
         let generation = mirror.generation()?;
         let mut find = |id: ObjectId, kind: Kind| {
             let mut buffer = Vec::new();
@@ -238,6 +237,7 @@ fn peel(objects: &Handle, target: ObjectId) -> Result<Option<ObjectId>, Cause> {
     Ok(None)
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "it is handed to map_err")]
 fn unreadable(error: io::Error) -> Cause {
     if error.kind() == io::ErrorKind::NotFound {
         return Cause::RepositoryNotFound;

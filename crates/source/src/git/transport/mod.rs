@@ -21,7 +21,7 @@ pub(crate) enum Transport {
     /// `https://` and `http://`.
     Http(Http),
     /// `ssh://` and `user@host:path`.
-    Ssh(Ssh),
+    Ssh(Box<Ssh>),
     /// A folder on this machine.
     Local(Local),
 }
@@ -40,9 +40,10 @@ impl Transport {
                 host,
                 port,
                 path,
-            } => Ok(Self::Ssh(Ssh::open(
-                user, host, port, &path, repository, options,
-            ))),
+            } => {
+                let ssh = Ssh::open(user, &host, port, &path, repository, options);
+                Ok(Self::Ssh(Box::new(ssh)))
+            }
             Address::Local(_) if !options.allow_file_urls => Err(Cause::LocalDisabled),
             Address::Local(path) => Ok(Self::Local(Local::open(path))),
         }

@@ -52,7 +52,7 @@ struct Session {
 impl Ssh {
     pub(super) fn open(
         user: Option<String>,
-        host: String,
+        host: &str,
         port: Option<u16>,
         path: &str,
         repository: &Repository,
