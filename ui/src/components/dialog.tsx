@@ -14,6 +14,13 @@ interface Props {
   children: ReactNode;
 }
 
+// A field that asks for the focus keeps it; otherwise the dialog itself gets it, not its close button.
+function focusContent(event: Event): void {
+  event.preventDefault();
+  const content = event.target;
+  if (content instanceof HTMLElement && !content.contains(document.activeElement)) content.focus();
+}
+
 /** A modal dialog. It is in the tree only while it is open. */
 export function Dialog({ title, description, width = 560, onClose, footer, children }: Props) {
   const { t } = useTranslation();
@@ -25,6 +32,7 @@ export function Dialog({ title, description, width = 560, onClose, footer, child
           className={styles.content}
           style={{ maxWidth: width }}
           data-modal="true"
+          onOpenAutoFocus={focusContent}
           {...(description ? {} : { 'aria-describedby': undefined })}
         >
           <header className={styles.header}>

@@ -6,7 +6,7 @@ export interface Token {
 }
 
 const KEY = /^(\s*(?:- +)*)((?:"[^"]*"|'[^']*'|[^\s#:'"{[][^#:]*?|[^\s#:'"{[][^\s]*?))(:)(?=\s|$)(.*)$/;
-const LIST = /^(\s*(?:- *)+)(.*)$/;
+const LIST = /^(\s*(?:-(?: +|$))+)(.*)$/;
 
 /** Colours one line of YAML. It knows nothing of the lines around it, which is good enough for reading. */
 export function yamlTokens(line: string): Token[] {

@@ -35,13 +35,13 @@ export class MockServer {
     }
   }
 
-  async handle(request: Request): Promise<Response> {
+  async handle(request: Request, signal: AbortSignal = request.signal): Promise<Response> {
     const url = new URL(request.url);
     const path = url.pathname.replace(/^.*?\/api\//, '/api/');
     const text = request.method === 'GET' ? '' : await request.text();
     const body: unknown = text ? JSON.parse(text) : undefined;
     this.requests.push({ method: request.method, path, query: url.searchParams, body });
-    return this.route(request.method, path, url.searchParams, body, request.signal);
+    return this.route(request.method, path, url.searchParams, body, signal);
   }
 
   /** Ends every open stream, as a restarting server would. */

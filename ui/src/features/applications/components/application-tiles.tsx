@@ -15,7 +15,7 @@ import styles from './application-tiles.module.css';
 import { useListHandle, type ListHandle } from './list-handle';
 
 const MIN_WIDTH = 280;
-const ROW = 148;
+const ROW = 136;
 
 interface Props {
   window: ApplicationWindow;

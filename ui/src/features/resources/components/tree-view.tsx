@@ -90,7 +90,6 @@ function Tree({ nodes, selected, matches, onSelect }: Props) {
         maxZoom={1.6}
         panOnScroll
         zoomOnDoubleClick={false}
-        proOptions={{ hideAttribution: true }}
         onPaneClick={() => onSelect(undefined)}
       >
         <Background variant={BackgroundVariant.Dots} gap={18} size={1.2} className={styles.dots} />

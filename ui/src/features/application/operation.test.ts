@@ -1,0 +1,86 @@
+import { describe, expect, it } from 'vitest';
+import type { Application, OperationPhase, ResourceResult } from '@/api-types';
+import { quarantineOf } from '@/lib/application';
+import { newest } from './hooks/use-application';
+import { progressOf } from './progress';
+import { initialChoices, toggleOption, toSyncRequest } from './sync-request';
+
+const managed = [
+  { group: 'apps', kind: 'Deployment', namespace: 'ns', name: 'web' },
+  { kind: 'ConfigMap', namespace: 'ns', name: 'conf' },
+  { kind: 'Secret', namespace: 'ns', name: 'old', requiresPruning: true },
+];
+
+function running(results: ResourceResult[], phase: OperationPhase = 'Running', sync = {}): Application {
+  return {
+    metadata: { name: 'web' },
+    spec: { project: 'default', destination: {} },
+    status: { resources: managed, operationState: { operation: { sync }, phase, startedAt: '2026-11-01T00:00:00Z', syncResult: { resources: results } } },
+  };
+}
+
+describe('progressOf', () => {
+  it('lists what is done, what is under way and what waits', () => {
+    const progress = progressOf(running([{ kind: 'ConfigMap', namespace: 'ns', name: 'conf', status: 'Synced', syncPhase: 'Sync' }]));
+    expect(progress.rows.map((row) => [row.name, row.state])).toEqual([['conf', 'done'], ['web', 'waiting']]);
+    expect(progress).toMatchObject({ done: 1, failed: 0, total: 2 });
+  });
+  it('expects pruned objects only when the operation prunes', () => {
+    expect(progressOf(running([], 'Running', { prune: true })).total).toBe(3);
+  });
+  it('follows hooks by their own phase, in the order of phases', () => {
+    const progress = progressOf(running([
+      { kind: 'Job', name: 'after', hookType: 'PostSync', hookPhase: 'Running', status: '' },
+      { kind: 'Job', name: 'before', hookType: 'PreSync', hookPhase: 'Succeeded', status: '' },
+    ]));
+    expect(progress.rows.map((row) => [row.phase, row.state])).toEqual([['PreSync', 'done'], ['Sync', 'waiting'], ['Sync', 'waiting'], ['PostSync', 'running']]);
+  });
+  it('shows what is applied but not healthy yet as under way', () => {
+    expect(progressOf(running([{ kind: 'ConfigMap', namespace: 'ns', name: 'conf', status: 'Synced', hookPhase: 'Running' }])).rows[0]?.state).toBe('running');
+  });
+  it('leaves nothing waiting once it has ended', () => {
+    const progress = progressOf(running([{ kind: 'ConfigMap', namespace: 'ns', name: 'conf', status: 'SyncFailed', message: 'denied' }], 'Failed'));
+    expect(progress.rows.map((row) => row.state)).toEqual(['failed']);
+  });
+  it('expects only the chosen objects of a selective sync', () => {
+    expect(progressOf(running([], 'Running', { resources: [{ kind: 'ConfigMap', namespace: 'ns', name: 'conf' }] })).rows.map((row) => row.name)).toEqual(['conf']);
+  });
+});
+
+describe('toSyncRequest', () => {
+  const choices = initialChoices({ project: 'default', destination: {}, syncPolicy: { automated: { prune: true }, syncOptions: ['ServerSideApply=true'] } });
+  it('starts from the policy of the application', () => {
+    expect(toSyncRequest(choices, managed)).toEqual({ prune: true, dryRun: false, strategy: { hook: { force: false } }, syncOptions: { items: ['ServerSideApply=true'] } });
+  });
+  it('names objects only when some are left out', () => {
+    const request = toSyncRequest({ ...choices, resources: new Set(['/ConfigMap/ns/conf']) }, managed);
+    expect(request.resources).toEqual([{ group: '', kind: 'ConfigMap', namespace: 'ns', name: 'conf' }]);
+  });
+  it('asks for apply alone, with force, at a revision', () => {
+    expect(toSyncRequest({ ...choices, applyOnly: true, force: true, revision: ' v1 ' }, managed)).toMatchObject({ strategy: { apply: { force: true } }, revision: 'v1' });
+  });
+  it('replaces an option of the same name', () => {
+    expect(toggleOption(['Validate=true', 'Prune=false'], 'Validate=false', true)).toEqual(['Prune=false', 'Validate=false']);
+    expect(toggleOption(['Validate=false'], 'Validate=false', false)).toEqual([]);
+  });
+});
+
+describe('newest', () => {
+  const at = (version: string, uid = 'u'): Application => ({ metadata: { name: 'web', uid, resourceVersion: version }, spec: { project: '', destination: {} } });
+  it('keeps the later of two versions of one application', () => {
+    expect(newest(at('9'), at('10')).metadata.resourceVersion).toBe('10');
+    expect(newest(at('10'), at('9')).metadata.resourceVersion).toBe('10');
+    expect(newest(at('10'), at('2', 'other')).metadata.resourceVersion).toBe('2');
+    expect(newest(undefined, at('1')).metadata.resourceVersion).toBe('1');
+  });
+});
+
+describe('quarantineOf', () => {
+  const bad = 'b82d0e4c6a1f3957e2d4c6b8a0f1e3d5c7b9a801';
+  const good = '09e7d5c3b1a2f4860d8e6c4b2a1f3e5d7c9b8a70';
+  const app: Application = { metadata: { name: 'web' }, spec: { project: '', destination: {} }, status: { conditions: [{ type: 'RevisionQuarantined', message: `revision ${bad} is quarantined after a rollback to ${good}` }] } };
+  it('marks the revision left behind, not the one gone back to', () => {
+    expect(quarantineOf(app, { id: 2, revision: bad, deployedAt: '' })).toBeDefined();
+    expect(quarantineOf(app, { id: 1, revision: good, deployedAt: '' })).toBeUndefined();
+  });
+});
