@@ -1,0 +1,1 @@
+//! One table per kind: what is seen, and what it means.

@@ -1,0 +1,173 @@
+//! The order of tasks: phase, wave, kind, name; and what must come earlier than its wave says.
+
+use std::collections::BTreeMap;
+
+use crate::sync::task::{Phase, Task};
+
+/// Kinds in the order they are applied; any other kind comes after.
+const KINDS: [&str; 34] = [
+    "Namespace",
+    "NetworkPolicy",
+    "ResourceQuota",
+    "LimitRange",
+    "PodSecurityPolicy",
+    "PodDisruptionBudget",
+    "ServiceAccount",
+    "Secret",
+    "SecretList",
+    "ConfigMap",
+    "StorageClass",
+    "PersistentVolume",
+    "PersistentVolumeClaim",
+    "CustomResourceDefinition",
+    "ClusterRole",
+    "ClusterRoleList",
+    "ClusterRoleBinding",
+    "ClusterRoleBindingList",
+    "Role",
+    "RoleList",
+    "RoleBinding",
+    "RoleBindingList",
+    "Service",
+    "DaemonSet",
+    "Pod",
+    "ReplicationController",
+    "ReplicaSet",
+    "Deployment",
+    "HorizontalPodAutoscaler",
+    "StatefulSet",
+    "Job",
+    "CronJob",
+    "IngressClass",
+    "Ingress",
+];
+
+/// Returns the place of a kind in the order; kinds without one share the last.
+pub fn kind_rank(kind: &str) -> usize {
+    if kind == "APIService" {
+        return KINDS.len();
+    }
+    KINDS
+        .iter()
+        .position(|known| *known == kind)
+        .unwrap_or(KINDS.len() + 1)
+}
+
+/// Sorts tasks and pulls namespaces and CustomResourceDefinitions ahead of the first task that needs them.
+pub(crate) fn sort(tasks: &mut Vec<Task>) {
+    tasks.sort_by(|a, b| {
+        let rank = |task: &Task| (task.phase, task.wave, kind_rank(&task.key.kind));
+        rank(a)
+            .cmp(&rank(b))
+            .then_with(|| a.key.name.cmp(&b.key.name))
+            .then_with(|| a.key.namespace.cmp(&b.key.namespace))
+            .then_with(|| a.key.group.cmp(&b.key.group))
+            .then_with(|| a.key.kind.cmp(&b.key.kind))
+    });
+    pull_ahead(tasks, provided_namespace, |task| {
+        Some(task.key.namespace.to_string())
+    });
+    pull_ahead(tasks, provided_kind, |task| {
+        Some(format!("{}/{}", task.gvk.group, task.gvk.kind))
+    });
+}
+
+fn provided_namespace(task: &Task) -> Option<String> {
+    let is_namespace = task.key.group.is_empty() && &*task.key.kind == "Namespace";
+    (is_namespace && !task.is_prune()).then(|| task.key.name.to_string())
+}
+
+fn provided_kind(task: &Task) -> Option<String> {
+    let target = task.target.as_deref()?;
+    if !target.is("apiextensions.k8s.io", "CustomResourceDefinition") {
+        return None;
+    }
+    let group = target.str_at(&["spec", "group"])?;
+    let kind = target.str_at(&["spec", "names", "kind"])?;
+    Some(format!("{group}/{kind}"))
+}
+
+/// Moves each provider before the first task that needs it, into that task's phase and wave.
+fn pull_ahead(
+    tasks: &mut Vec<Task>,
+    provides: impl Fn(&Task) -> Option<String>,
+    needs: impl Fn(&Task) -> Option<String>,
+) {
+    let mut sources: BTreeMap<String, usize> = BTreeMap::new();
+    for (index, task) in tasks.iter().enumerate() {
+        if let Some(id) = provides(task) {
+            sources.entry(id).or_insert(index);
+        }
+    }
+    let mut moves: BTreeMap<usize, usize> = BTreeMap::new();
+    for (index, task) in tasks.iter().enumerate() {
+        // Objects that are being deleted need nothing.
+        let needed = needs(task).filter(|_| !task.is_prune());
+        if let Some(provider) = needed.and_then(|id| sources.get(&id).copied())
+            && provider > index
+        {
+            moves.entry(provider).or_insert(index);
+        }
+    }
+    // Later moves shift earlier positions: rebuild the list instead of rotating in place.
+    let mut before: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    for (provider, index) in &moves {
+        before.entry(*index).or_default().push(*provider);
+    }
+    if before.is_empty() {
+        return;
+    }
+    let mut slots: Vec<Option<Task>> = std::mem::take(tasks).into_iter().map(Some).collect();
+    for index in 0..slots.len() {
+        let place = slots
+            .get(index)
+            .and_then(Option::as_ref)
+            .map(|task| (task.phase, task.wave));
+        for provider in before.get(&index).into_iter().flatten() {
+            if let (Some(mut moved), Some((phase, wave))) =
+                (slots.get_mut(*provider).and_then(Option::take), place)
+            {
+                moved.phase = earlier(moved.phase, phase);
+                moved.wave = wave;
+                tasks.push(moved);
+            }
+        }
+        tasks.extend(slots.get_mut(index).and_then(Option::take));
+    }
+}
+
+fn earlier(a: Phase, b: Phase) -> Phase {
+    a.min(b)
+}
+
+/// Mirrors the waves of prunes, so that what was created last is deleted first, and puts those that come
+/// last behind the last wave of the Sync phase.
+pub(crate) fn place_prunes(tasks: &mut [Task], is_last: impl Fn(&Task) -> bool) {
+    let mut waves: Vec<i32> = tasks
+        .iter()
+        .filter(|task| task.is_prune())
+        .map(|task| task.wave)
+        .collect();
+    waves.sort_unstable();
+    waves.dedup();
+    let mirrored: BTreeMap<i32, i32> = waves
+        .iter()
+        .copied()
+        .zip(waves.iter().rev().copied())
+        .collect();
+    for task in tasks.iter_mut().filter(|task| task.is_prune()) {
+        task.wave = mirrored.get(&task.wave).copied().unwrap_or(task.wave);
+    }
+    let last = tasks
+        .iter()
+        .filter(|task| task.phase == Phase::Sync)
+        .map(|task| task.wave)
+        .max()
+        .unwrap_or_default()
+        .saturating_add(1);
+    for task in tasks.iter_mut().filter(|task| task.is_prune()) {
+        if is_last(task) {
+            task.wave = last;
+        }
+    }
+}
