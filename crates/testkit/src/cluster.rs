@@ -57,6 +57,11 @@ impl Devcluster {
         self.dir.join("kubeconfig")
     }
 
+    /// Returns the directory in which its components log, which stays when the cluster is gone.
+    pub fn logs(&self) -> PathBuf {
+        self.dir.join("logs")
+    }
+
     /// Returns a client with the administrator's rights. A client belongs to the async runtime in which it
     /// is made, so every test makes its own.
     pub async fn client(&self) -> Client {

@@ -100,7 +100,8 @@ impl Kind {
         kind(group, version, name, plural, true)
     }
 
-    fn resource(self) -> ApiResource {
+    /// Returns the kind as the client names it.
+    pub fn resource(self) -> ApiResource {
         let gvk = GroupVersionKind::gvk(self.group, self.version, self.kind);
         ApiResource::from_gvk_with_plural(&gvk, self.plural)
     }

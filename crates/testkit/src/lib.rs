@@ -6,6 +6,7 @@
 //! says *yes*, *not yet* or *never*, and is asked again until it answers or its deadline passes.
 #![allow(clippy::panic, reason = "a test harness reports by panicking")]
 
+pub mod admission;
 pub mod cluster;
 pub mod expect;
 pub mod git;
@@ -16,6 +17,7 @@ pub mod scenario;
 
 mod spawn;
 
+pub use admission::DenyingWebhook;
 pub use cluster::Devcluster;
 pub use expect::{Expectation, Verdict};
 pub use git::{GitRepo, HttpGit, SshGit};

@@ -24,8 +24,8 @@ const START: Duration = Duration::from_secs(60);
 pub struct Serve {
     /// The `driftless` binary.
     pub binary: PathBuf,
-    /// The kubeconfig it uses.
-    pub kubeconfig: PathBuf,
+    /// The cluster it manages and keeps its settings in.
+    pub cluster: &'static Devcluster,
     /// The namespace of its settings and Applications.
     pub namespace: String,
     /// More arguments.
@@ -35,11 +35,15 @@ pub struct Serve {
 }
 
 impl Serve {
-    /// Returns the usual way, on the shared cluster.
-    pub fn shared_cluster(binary: impl Into<PathBuf>, namespace: impl Into<String>) -> Self {
+    /// Returns the usual way, on the given cluster.
+    pub fn on(
+        cluster: &'static Devcluster,
+        binary: impl Into<PathBuf>,
+        namespace: impl Into<String>,
+    ) -> Self {
         Self {
             binary: binary.into(),
-            kubeconfig: Devcluster::shared().kubeconfig(),
+            cluster,
             namespace: namespace.into(),
             arguments: Vec::new(),
             environment: Vec::new(),
@@ -61,7 +65,13 @@ impl Driftless {
     /// Returns the instance that the tests of this binary share, in the namespace `argocd`.
     pub fn shared(binary: &Path) -> Arc<Self> {
         static SHARED: OnceLock<Arc<Driftless>> = OnceLock::new();
-        let start = || Arc::new(Self::start(Serve::shared_cluster(binary, "argocd")));
+        let start = || {
+            Arc::new(Self::start(Serve::on(
+                Devcluster::shared(),
+                binary,
+                "argocd",
+            )))
+        };
         Arc::clone(SHARED.get_or_init(start))
     }
 
@@ -74,10 +84,7 @@ impl Driftless {
 
     /// Starts without waiting, for tests that kill it early.
     pub fn start_with_data(serve: Serve, data: TempDir) -> Self {
-        let logs = serve
-            .kubeconfig
-            .parent()
-            .map_or_else(std::env::temp_dir, |dir| dir.join("logs"));
+        let logs = serve.cluster.logs();
         let log = logs.join(format!("driftless-{}.log", crate::unique(&serve.namespace)));
         let instance = Self {
             serve,
@@ -111,7 +118,7 @@ impl Driftless {
             command
                 .arg("serve")
                 .arg("--kubeconfig")
-                .arg(&self.serve.kubeconfig)
+                .arg(self.serve.cluster.kubeconfig())
                 .args([
                     "--namespace",
                     &self.serve.namespace,
@@ -141,6 +148,49 @@ impl Driftless {
             let _ = child.kill();
             let _ = child.wait();
         }
+    }
+
+    /// Empties the data directory of a process that does not run.
+    pub fn forget(&self) {
+        for entry in std::fs::read_dir(self.data.path())
+            .expect("read the data directory")
+            .flatten()
+        {
+            let path = entry.path();
+            let removed = if path.is_dir() {
+                std::fs::remove_dir_all(&path)
+            } else {
+                std::fs::remove_file(&path)
+            };
+            removed.unwrap_or_else(|error| panic!("cannot remove {}: {error}", path.display()));
+        }
+    }
+
+    /// Stops the process from running, as if the machine had forgotten it, until [`resume`](Self::resume).
+    pub fn pause(&self) {
+        self.signal("-STOP");
+    }
+
+    /// Lets a paused process run again.
+    pub fn resume(&self) {
+        self.signal("-CONT");
+    }
+
+    fn signal(&self, signal: &str) {
+        let id = self
+            .child
+            .lock()
+            .as_ref()
+            .map(Child::id)
+            .unwrap_or_default()
+            .to_string();
+        let sent = std::process::Command::new("kill")
+            .args([signal, &id])
+            .status();
+        assert!(
+            sent.is_ok_and(|status| status.success()),
+            "cannot signal process {id}"
+        );
     }
 
     /// Asks the process to end and returns its exit code, or `None` when it was killed by a signal.
@@ -297,13 +347,13 @@ fn is_healthy(address: &str) -> bool {
 
 /// Creates the control namespace, on a thread of its own because callers are synchronous.
 fn ensure_namespace(serve: &Serve) {
-    let namespace = serve.namespace.clone();
+    let (namespace, cluster) = (serve.namespace.clone(), serve.cluster);
     let thread = std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build();
         runtime.expect("build a runtime").block_on(async move {
-            let client = Devcluster::shared().client().await;
+            let client = cluster.client().await;
             if Kind::NAMESPACE.read(&client, "", &namespace).await.is_none() {
                 let object = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}});
                 Kind::NAMESPACE.create(&client, "", object).await;

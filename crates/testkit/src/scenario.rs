@@ -7,6 +7,7 @@ use std::sync::Arc;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use kube::Client;
+use kube::api::{DeleteParams, Patch, PatchParams};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 
@@ -23,6 +24,8 @@ pub struct Given {
     binary: PathBuf,
     instance: Option<Arc<Driftless>>,
     own_instance: bool,
+    settings: Vec<(String, String)>,
+    cluster: &'static Devcluster,
     changes: Vec<Change>,
     source_url: Option<String>,
     repo: Option<Arc<GitRepo>>,
@@ -40,6 +43,8 @@ pub fn given(binary: impl Into<PathBuf>, name: &str) -> Given {
         binary: binary.into(),
         instance: None,
         own_instance: false,
+        settings: Vec::new(),
+        cluster: Devcluster::shared(),
         changes: Vec::new(),
         source_url: None,
         repo: None,
@@ -109,6 +114,18 @@ impl Given {
         self
     }
 
+    /// Starts a process for this story alone, with this entry in its `argocd-cm`.
+    pub fn setting(mut self, key: &str, value: &str) -> Self {
+        self.settings.push((key.into(), value.into()));
+        self.own_instance()
+    }
+
+    /// Uses another cluster than the shared one, with a process of its own.
+    pub fn cluster(mut self, cluster: &'static Devcluster) -> Self {
+        self.cluster = cluster;
+        self.own_instance()
+    }
+
     /// Uses a process that runs already.
     pub fn instance(mut self, instance: &Arc<Driftless>) -> Self {
         self.instance = Some(Arc::clone(instance));
@@ -148,12 +165,14 @@ impl Given {
 
     async fn build(self) -> World {
         let name = unique(&self.name);
-        let client = Devcluster::shared().client().await;
+        let client = self.cluster.client().await;
         let driftless = match self.instance {
             Some(instance) => instance,
             None if self.own_instance => {
                 let control = format!("{name}-control");
-                Arc::new(Driftless::start(Serve::shared_cluster(
+                create_settings(&client, &control, &self.settings).await;
+                Arc::new(Driftless::start(Serve::on(
+                    self.cluster,
                     self.binary,
                     control,
                 )))
@@ -183,6 +202,11 @@ impl Given {
         });
         merge(&mut app["spec"], self.spec);
         merge(&mut app["metadata"], self.metadata);
+        let cleanup = Arc::new(Cleanup {
+            cluster: self.cluster,
+            control: driftless.namespace().to_owned(),
+            name: name.clone(),
+        });
         let world = World {
             driftless,
             client,
@@ -191,6 +215,7 @@ impl Given {
             repo,
             manifest: app,
             operation: Arc::default(),
+            _cleanup: cleanup,
         };
         if self.create_app {
             world.create_app().await;
@@ -224,6 +249,48 @@ pub struct World {
     /// The Application as it was created.
     pub manifest: Value,
     operation: Arc<Mutex<Option<String>>>,
+    _cleanup: Arc<Cleanup>,
+}
+
+/// Deletes the Application when the story is over, so that the shared process does not go on with it.
+struct Cleanup {
+    cluster: &'static Devcluster,
+    control: String,
+    name: String,
+}
+
+impl Drop for Cleanup {
+    fn drop(&mut self) {
+        let (cluster, control, name) = (self.cluster, self.control.clone(), self.name.clone());
+        let thread = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build();
+            let Ok(runtime) = runtime else { return };
+            runtime.block_on(async move {
+                let client = cluster.client().await;
+                let api = Kind::APPLICATION.api(&client, &control);
+                let patch = Patch::Merge(json!({"metadata": {"finalizers": null}}));
+                let _ = api.patch(&name, &PatchParams::default(), &patch).await;
+                let _ = api.delete(&name, &DeleteParams::default()).await;
+            });
+        });
+        let _ = thread.join();
+    }
+}
+
+async fn create_settings(client: &Client, control: &str, settings: &[(String, String)]) {
+    let object = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": control}});
+    Kind::NAMESPACE.create(client, "", object).await;
+    let data: Value = settings
+        .iter()
+        .map(|(key, value)| (key.clone(), json!(value)))
+        .collect();
+    let object = json!({
+        "apiVersion": "v1", "kind": "ConfigMap", "data": data,
+        "metadata": {"name": "argocd-cm", "labels": {"app.kubernetes.io/part-of": "argocd"}},
+    });
+    Kind::CONFIG_MAP.create(client, control, object).await;
 }
 
 impl std::fmt::Debug for World {

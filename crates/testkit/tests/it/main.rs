@@ -4,5 +4,6 @@
     reason = "helpers of tests report by panicking, too"
 )]
 
+mod admission;
 mod cluster;
 mod git;

@@ -1,0 +1,140 @@
+//! An admission webhook that denies every write to the ConfigMaps of one namespace.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::routing::post;
+use base64::Engine as _;
+use kube::Client;
+use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use serde_json::{Value, json};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+
+use crate::Kind;
+
+/// A registered webhook with its server. The server stops with the value; the registration stays, so that
+/// a test can also see what happens when nobody answers.
+#[derive(Debug)]
+pub struct DenyingWebhook {
+    name: String,
+    client: ClientBox,
+    server: tokio::task::JoinHandle<()>,
+}
+
+struct ClientBox(Client);
+
+impl std::fmt::Debug for ClientBox {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Client")
+    }
+}
+
+impl DenyingWebhook {
+    /// Starts the server on loopback and registers it for a namespace.
+    pub async fn register(client: &Client, namespace: &str, message: &str) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0")
+            .await
+            .expect("bind to loopback");
+        let address = listener
+            .local_addr()
+            .expect("a bound socket has an address");
+        let certificate = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()])
+            .expect("make a certificate");
+        let key = PrivatePkcs8KeyDer::from(certificate.signing_key.serialize_der());
+        let config = rustls::ServerConfig::builder_with_provider(Arc::new(
+            rustls::crypto::ring::default_provider(),
+        ))
+        .with_safe_default_protocol_versions()
+        .expect("ring supports the default protocol versions")
+        .with_no_client_auth()
+        .with_single_cert(
+            vec![certificate.cert.der().clone()],
+            PrivateKeyDer::Pkcs8(key),
+        )
+        .expect("the certificate fits its key");
+        let acceptor = TlsAcceptor::from(Arc::new(config));
+        let message = message.to_owned();
+        let app = axum::Router::new().route(
+            "/",
+            post(move |Json(review): Json<Value>| async move { Json(deny(&review, &message)) }),
+        );
+        let server = tokio::spawn(async move {
+            let _ = axum::serve(Tls { listener, acceptor }, app).await;
+        });
+        let authority = base64::engine::general_purpose::STANDARD.encode(certificate.cert.pem());
+        let name = crate::unique("deny");
+        let object = json!({
+            "apiVersion": "admissionregistration.k8s.io/v1",
+            "kind": "ValidatingWebhookConfiguration",
+            "metadata": {"name": name},
+            "webhooks": [{
+                "name": "deny.example.com",
+                "clientConfig": {"url": format!("https://{address}/"), "caBundle": authority},
+                "rules": [{"apiGroups": [""], "apiVersions": ["v1"], "resources": ["configmaps"],
+                    "operations": ["CREATE", "UPDATE"]}],
+                "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}},
+                "admissionReviewVersions": ["v1"],
+                "sideEffects": "None",
+                "failurePolicy": "Fail",
+                "timeoutSeconds": 5,
+            }],
+        });
+        Kind::WEBHOOK.create(client, "", object).await;
+        Self {
+            name,
+            client: ClientBox(client.clone()),
+            server,
+        }
+    }
+
+    /// Takes the registration back.
+    pub async fn remove(&self) {
+        Kind::WEBHOOK.delete(&self.client.0, "", &self.name).await;
+    }
+}
+
+impl Drop for DenyingWebhook {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+fn deny(review: &Value, message: &str) -> Value {
+    json!({
+        "apiVersion": "admission.k8s.io/v1",
+        "kind": "AdmissionReview",
+        "response": {
+            "uid": review.pointer("/request/uid").cloned().unwrap_or_default(),
+            "allowed": false,
+            "status": {"code": 403, "message": message},
+        },
+    })
+}
+
+/// Accepts TLS connections; those that fail the handshake are none.
+struct Tls {
+    listener: TcpListener,
+    acceptor: TlsAcceptor,
+}
+
+impl axum::serve::Listener for Tls {
+    type Io = TlsStream<TcpStream>;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
+        loop {
+            if let Ok((stream, address)) = self.listener.accept().await
+                && let Ok(stream) = self.acceptor.accept(stream).await
+            {
+                return (stream, address);
+            }
+        }
+    }
+
+    fn local_addr(&self) -> std::io::Result<Self::Addr> {
+        self.listener.local_addr()
+    }
+}
