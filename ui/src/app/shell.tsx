@@ -72,8 +72,9 @@ function UserMenu() {
       entries={[
         { heading: name || t('shell.anonymous') },
         { heading: `Driftless ${version.data?.Version ?? ''}` },
-        'separator',
-        { label: t('shell.logout'), icon: <LogOut />, onSelect: () => void logout(client).finally(() => navigate({ to: '/login' })) },
+        // A server without authentication knows no names, and nothing to sign out of.
+        ...(name ? ['separator' as const] : []),
+        ...(name ? [{ label: t('shell.logout'), icon: <LogOut />, onSelect: () => void logout(client).finally(() => navigate({ to: '/login' })) }] : []),
       ]}
     />
   );

@@ -1,5 +1,5 @@
 import type {
-  Application, ApplicationCondition, ApplicationSource, HealthStatusCode, RevisionHistory, SyncStatusCode,
+  Application, ApplicationCondition, ApplicationSource, HealthStatusCode, SyncStatusCode,
 } from '@/api-types';
 
 /** Readings of an Application that more than one feature needs. All are total: absent status reads as unknown. */
@@ -67,19 +67,4 @@ export function severityOf(condition: ApplicationCondition): ConditionSeverity {
 
 export function isQuarantine(condition: ApplicationCondition): boolean {
   return /quarantin/i.test(condition.type);
-}
-
-// The message may name other revisions too, such as the one that was rolled back to; the one meant comes first.
-function firstRevision(message: string): string {
-  return /\b[0-9a-f]{7,64}\b/.exec(message)?.[0] ?? '-';
-}
-
-/** The condition that keeps this deployment's revision away from automation, if there is one. */
-export function quarantineOf(app: Application, entry: RevisionHistory): ApplicationCondition | undefined {
-  const revisions = entry.revisions?.length ? entry.revisions : entry.revision ? [entry.revision] : [];
-  return app.status?.conditions?.find(
-    (condition) =>
-      isQuarantine(condition) &&
-      revisions.some((revision) => revision.startsWith(firstRevision(condition.message))),
-  );
 }

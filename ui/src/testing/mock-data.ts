@@ -62,6 +62,7 @@ export function makeWorld(index: number): World {
     metadata: {
       name, namespace: 'argocd', uid: `app-${index}`, resourceVersion: nextVersion(), creationTimestamp: ago(400 + index),
       labels: { stage, team },
+      annotations: index === 1 ? { 'driftless.dev/quarantine': quarantine(REVISION_IDS[1] ?? '', REVISION_IDS[2] ?? '', 1) } : undefined,
     },
     spec: {
       project: team,
@@ -99,8 +100,12 @@ export function makeWorld(index: number): World {
   return { app, tree, managed, events };
 }
 
+export function quarantine(bad: string, good: string, historyId: number): string {
+  return JSON.stringify([{ revisions: [bad], heldRevisions: [good], historyId, at: ago(3), by: 'admin', reason: `rollback to ${historyId}` }]);
+}
+
 function conditionsOf(index: number, health: HealthStatusCode) {
-  if (index === 1) return [{ type: 'RevisionQuarantinedWarning', message: `revision ${REVISION_IDS[1] ?? ''} is quarantined after a rollback to 09e7d5c; automated sync resumes with the next commit`, lastTransitionTime: ago(3) }];
+  if (index === 1) return [{ type: 'QuarantinedRevisionWarning', message: `revision ${REVISION_IDS[1] ?? ''} is quarantined: rollback to 1; 09e7d5c runs instead, and automated sync resumes with the next commit`, lastTransitionTime: ago(3) }];
   if (health === 'Unknown') return [{ type: 'ComparisonError', message: 'render apps/embedder: deployment.yaml:14: mapping values are not allowed in this context', lastTransitionTime: ago(2) }];
   if (health === 'Degraded') return [{ type: 'SyncError', message: 'Failed last sync attempt to [b82d0e4]: one or more synchronization tasks completed unsuccessfully', lastTransitionTime: ago(2) }];
   return undefined;

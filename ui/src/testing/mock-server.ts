@@ -1,6 +1,6 @@
 import type { Application, ApplicationWatchEvent, ResourceResult, SyncRequest } from '../api-types';
 import { countFacets, matches, parseListSearch, sortApplications, type SortKey } from '../features/applications/search';
-import { ago, makeWorld, nextVersion, REVISION_IDS, REVISIONS, type World } from './mock-data';
+import { ago, makeWorld, nextVersion, quarantine, REVISION_IDS, REVISIONS, type World } from './mock-data';
 
 /**
  * A TEST DOUBLE of the API, for `npm run dev` without a server and for component tests. It keeps made-up applications in
@@ -118,6 +118,12 @@ export class MockServer {
       this.change(name, (app) => ({ ...app, spec: (body as Application).spec }));
       return json(world.app);
     }
+    if (method === 'PATCH') {
+      const patch = JSON.parse((body as { patch: string }).patch) as { metadata?: { annotations?: Record<string, string | null> } };
+      const lifted = patch.metadata?.annotations?.['driftless.dev/quarantine'] === null;
+      this.change(name, (app) => (lifted ? { ...app, metadata: { ...app.metadata, annotations: {} }, status: { ...app.status, conditions: [] } } : app));
+      return json(world.app);
+    }
     if (method === 'DELETE' && rest === '') {
       this.change(name, (app) => app, 'DELETED');
       return json({});
@@ -171,7 +177,8 @@ export class MockServer {
     const left = world.app.status?.sync?.revision ?? '';
     this.change(world.app.metadata.name, (app) => ({
       ...app,
-      status: { ...app.status, conditions: [{ type: 'RevisionQuarantinedWarning', message: `revision ${left} is quarantined; automated sync resumes with the next commit`, lastTransitionTime: new Date().toISOString() }] },
+      metadata: { ...app.metadata, annotations: { 'driftless.dev/quarantine': quarantine(left, entry.revision ?? '', id) } },
+      status: { ...app.status, conditions: [{ type: 'QuarantinedRevisionWarning', message: `revision ${left} is quarantined; automated sync resumes with the next commit`, lastTransitionTime: new Date().toISOString() }] },
     }));
     this.act(world, entry.revision ?? '', {}, (world.app.status?.resources ?? []).map((each) => ({ kind: each.kind, group: each.group, namespace: each.namespace, name: each.name })));
     return json(world.app);

@@ -73,7 +73,7 @@ function Loaded({ app, stream }: { app: Application; stream: StreamState }) {
   return (
     <div className={styles.page}>
       <AppHeader app={app} stream={stream} onSync={() => set({ dialog: 'sync', objects: undefined })} onDelete={() => set({ dialog: 'delete' })} />
-      <Conditions conditions={app.status?.conditions} />
+      <Conditions app={app} />
       <StatusStrip app={app} onShowOperation={() => set({ dialog: 'operation' })} onShowDiff={() => show('diff')} />
       <Tabs value={current} tabs={tabs} onChange={show} label={t('app.views')}>
         <Suspense fallback={<Skeleton lines={8} />}>

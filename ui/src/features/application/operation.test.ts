@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Application, OperationPhase, ResourceResult } from '@/api-types';
-import { quarantineOf } from '@/lib/application';
+import { quarantineOf, waitsForConfirmation } from '@/lib/quarantine';
 import { newest } from './hooks/use-application';
 import { progressOf } from './progress';
 import { initialChoices, toggleOption, toSyncRequest } from './sync-request';
@@ -78,9 +78,30 @@ describe('newest', () => {
 describe('quarantineOf', () => {
   const bad = 'b82d0e4c6a1f3957e2d4c6b8a0f1e3d5c7b9a801';
   const good = '09e7d5c3b1a2f4860d8e6c4b2a1f3e5d7c9b8a70';
-  const app: Application = { metadata: { name: 'web' }, spec: { project: '', destination: {} }, status: { conditions: [{ type: 'RevisionQuarantined', message: `revision ${bad} is quarantined after a rollback to ${good}` }] } };
+  const app: Application = { metadata: { name: 'web' }, spec: { project: '', destination: {} }, status: {} };
+  const entry = { revisions: [bad], heldRevisions: [good], historyId: 1, at: '2026-11-01T00:00:00Z', by: 'admin', reason: 'rollback to 1' };
+  app.metadata.annotations = { 'driftless.dev/quarantine': JSON.stringify([entry]) };
+
   it('marks the revision left behind, not the one gone back to', () => {
     expect(quarantineOf(app, { id: 2, revision: bad, deployedAt: '' })).toBeDefined();
     expect(quarantineOf(app, { id: 1, revision: good, deployedAt: '' })).toBeUndefined();
+  });
+  it('takes all revisions of several sources together', () => {
+    expect(quarantineOf(app, { id: 3, revisions: [bad, good], deployedAt: '' })).toBeUndefined();
+  });
+  it('survives an annotation that is not a record', () => {
+    const broken = { ...app, metadata: { ...app.metadata, annotations: { 'driftless.dev/quarantine': '{oops' } } };
+    expect(quarantineOf(broken, { id: 2, revision: bad, deployedAt: '' })).toBeUndefined();
+  });
+});
+
+describe('waitsForConfirmation', () => {
+  it('is said of an operation that stands still for it, not of one that has ended', () => {
+    const app = running([]);
+    expect(waitsForConfirmation(app)).toBe(false);
+    app.status!.conditions = [{ type: 'PruneBudgetWarning', message: 'waiting for pruning confirmation: 12 of 14 objects would be deleted' }];
+    expect(waitsForConfirmation(app)).toBe(true);
+    app.status!.operationState!.phase = 'Succeeded';
+    expect(waitsForConfirmation(app)).toBe(false);
   });
 });

@@ -88,23 +88,30 @@ function matchesText(app: Application, words: readonly string[]): boolean {
   return words.every((word) => text.includes(word));
 }
 
-export function matches(app: Application, search: ListSearch, except?: FacetName): boolean {
-  const words = (search.q ?? '').toLowerCase().split(/\s+/).filter(Boolean);
-  return matchesText(app, words) && FACETS.every((facet) => {
-    const wanted = facet === except ? undefined : search[facet];
-    return !wanted?.length || wanted.includes(facetValue(app, facet));
-  });
+function wordsOf(search: ListSearch): string[] {
+  return (search.q ?? '').toLowerCase().split(/\s+/).filter(Boolean);
+}
+
+function matchesFacet(app: Application, search: ListSearch, facet: FacetName): boolean {
+  const wanted = search[facet];
+  return !wanted?.length || wanted.includes(facetValue(app, facet));
+}
+
+export function matches(app: Application, search: ListSearch): boolean {
+  return FACETS.every((facet) => matchesFacet(app, search, facet)) && matchesText(app, wordsOf(search));
 }
 
 /** Counts per value; each dimension is counted as if it alone were not filtered, so that choices can be widened. */
 export function countFacets(apps: readonly Application[], search: ListSearch): Facets {
   const facets: Facets = { health: {}, sync: {}, project: {}, cluster: {}, namespace: {}, repo: {} };
-  for (const facet of FACETS) {
-    const counts = facets[facet];
-    for (const app of apps) {
-      if (!matches(app, search, facet)) continue;
+  const words = wordsOf(search);
+  for (const app of apps) {
+    const missed = FACETS.filter((facet) => !matchesFacet(app, search, facet));
+    if (missed.length > 1 || !matchesText(app, words)) continue;
+    // An application that only one filter shuts out counts where that filter would be widened.
+    for (const facet of missed.length === 1 ? missed : FACETS) {
       const value = facetValue(app, facet);
-      counts[value] = (counts[value] ?? 0) + 1;
+      facets[facet][value] = (facets[facet][value] ?? 0) + 1;
     }
   }
   return facets;

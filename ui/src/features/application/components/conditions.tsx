@@ -2,25 +2,27 @@ import clsx from 'clsx';
 import { Ban, Info, OctagonAlert, TriangleAlert } from 'lucide-react';
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
-import type { ApplicationCondition } from '@/api-types';
+import type { Application, ApplicationCondition } from '@/api-types';
 import { Ago } from '@/components/time';
 import { isQuarantine, severityOf } from '@/lib/application';
+import { ConfirmDeletion, LiftQuarantine } from './condition-actions';
 import styles from './conditions.module.css';
 
 const ORDER = { error: 0, warning: 1, info: 2 };
 const SHOWN = 3;
 
 /** What is wrong with the application, worst first, in full words. */
-export function Conditions({ conditions }: { conditions: readonly ApplicationCondition[] | undefined }) {
+export function Conditions({ app }: { app: Application }) {
   const { t } = useTranslation();
   const [all, setAll] = useState(false);
-  if (!conditions?.length) return null;
+  const conditions = app.status?.conditions ?? [];
   const sorted = [...conditions].sort((a, b) => ORDER[severityOf(a)] - ORDER[severityOf(b)]);
   const shown = all ? sorted : sorted.slice(0, SHOWN);
   return (
     <section className={styles.list} aria-label={t('app.conditions')}>
+      <ConfirmDeletion app={app} />
       {shown.map((condition, index) => (
-        <Condition key={`${condition.type}-${index}`} condition={condition} />
+        <Condition key={`${condition.type}-${index}`} app={app} condition={condition} />
       ))}
       {sorted.length > SHOWN ? (
         <button type="button" className={styles.more} aria-expanded={all} onClick={() => setAll(!all)}>
@@ -31,7 +33,7 @@ export function Conditions({ conditions }: { conditions: readonly ApplicationCon
   );
 }
 
-function Condition({ condition }: { condition: ApplicationCondition }) {
+function Condition({ app, condition }: { app: Application; condition: ApplicationCondition }) {
   const { t } = useTranslation();
   const severity = severityOf(condition);
   const Icon = isQuarantine(condition) ? Ban : severity === 'error' ? OctagonAlert : severity === 'warning' ? TriangleAlert : Info;
@@ -42,6 +44,7 @@ function Condition({ condition }: { condition: ApplicationCondition }) {
         <span className={styles.type}>{t(`condition.${condition.type}` as 'condition.SyncError', { defaultValue: condition.type })}</span>
         <span className={styles.message}>{condition.message}</span>
       </div>
+      {isQuarantine(condition) ? <LiftQuarantine app={app} /> : null}
       <Ago at={condition.lastTransitionTime} className={styles.time} />
     </div>
   );

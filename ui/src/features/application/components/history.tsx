@@ -8,8 +8,9 @@ import { Chip } from '@/components/chip';
 import { CopyButton } from '@/components/copy-button';
 import { Empty } from '@/components/empty';
 import { Ago, Took } from '@/components/time';
-import { appId, quarantineOf } from '@/lib/application';
+import { appId } from '@/lib/application';
 import { shortRepo, shortRevision } from '@/lib/format';
+import { quarantineOf } from '@/lib/quarantine';
 import { revisionQuery } from '../api/application';
 import styles from './history.module.css';
 
@@ -45,7 +46,7 @@ function Entry({ app, entry, current, onRollback }: { app: Application; entry: R
           <code className={styles.revision}>{shortRevision(revision)}</code>
           {revision ? <CopyButton text={revision} label={t('history.copyRevision')} /> : null}
           {current ? <Chip tone="success">{t('history.current')}</Chip> : null}
-          {quarantine ? <Chip tone="warning" icon={<Ban aria-hidden />} title={quarantine.message}>{t('history.quarantined')}</Chip> : null}
+          {quarantine ? <Chip tone="warning" icon={<Ban aria-hidden />} title={[quarantine.reason, quarantine.by].filter(Boolean).join(' · ')}>{t('history.quarantined')}</Chip> : null}
           {metadata.data?.tags?.map((tag) => <Chip key={tag}>{tag}</Chip>)}
         </p>
         <p className={styles.subject} title={body.join('\n').trim() || undefined}>

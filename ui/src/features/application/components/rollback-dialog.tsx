@@ -7,8 +7,9 @@ import { Button } from '@/components/button';
 import { Dialog } from '@/components/dialog';
 import { Checkbox } from '@/components/field';
 import { rollbackApplication } from '@/lib/api/actions';
-import { appId, isAutomated, quarantineOf } from '@/lib/application';
+import { appId, isAutomated } from '@/lib/application';
 import { shortRevision } from '@/lib/format';
+import { quarantineOf } from '@/lib/quarantine';
 import { revisionQuery } from '../api/application';
 import styles from './rollback-dialog.module.css';
 
@@ -55,7 +56,7 @@ export function RollbackDialog({ app, id, onClose, onStarted }: Props) {
           <p role="alert" className={styles.error}>{t('rollback.unknown', { id })}</p>
         )}
         <p className={styles.explain}>{isAutomated(app) ? t('rollback.automated', { revision: shortRevision(from) }) : t('rollback.manual')}</p>
-        {quarantine ? <p className={styles.warning}>{t('rollback.targetQuarantined', { message: quarantine.message })}</p> : null}
+        {quarantine ? <p className={styles.warning}>{t('rollback.targetQuarantined', { message: quarantine.reason ?? '' })}</p> : null}
         <Checkbox label={t('sync.prune')} hint={t('rollback.pruneHint')} checked={prune} onChange={setPrune} />
         <Checkbox label={t('sync.dryRun')} hint={t('sync.dryRunHint')} checked={dryRun} onChange={setDryRun} />
         {rollback.isError ? <p role="alert" className={styles.error}>{rollback.error.message}</p> : null}

@@ -1,5 +1,5 @@
-import { queryOptions } from '@tanstack/react-query';
-import type { Application, ApplicationList, ApplicationWatchEvent } from '@/api-types';
+import { queryOptions, type QueryClient } from '@tanstack/react-query';
+import type { Application, ApplicationList, ApplicationWatchEvent, Facets } from '@/api-types';
 import { appId, appKey } from '@/lib/application';
 import type { QueryInit } from '@/lib/base';
 import { request } from '@/lib/http';
@@ -24,6 +24,12 @@ export type StreamMessage = ApplicationWatchEvent;
 export const applicationsKey = ['applications'] as const;
 export const allKey = ['applications', 'all'] as const;
 export const pagesKey = ['applications', 'page'] as const;
+
+/** The values that the lists read so far have shown. */
+export function knownFacets(client: QueryClient): Partial<Facets> {
+  const pages = client.getQueriesData<ApplicationList>({ queryKey: pagesKey });
+  return pages.map(([, page]) => page?.metadata?.facets).findLast(Boolean) ?? {};
+}
 
 export interface AllApplications {
   apps: ReadonlyMap<string, Application>;

@@ -7,20 +7,18 @@ import { Dialog } from '@/components/dialog';
 import { Checkbox, Field, TextInput } from '@/components/field';
 import { toastSuccess } from '@/components/toast';
 import { createApplication } from '../api/create';
-import { applicationsKey } from '../api/list';
+import { applicationsKey, knownFacets } from '../api/list';
 import { checkForm, EMPTY_FORM, toApplication, type CreateForm } from '../create-form';
 import styles from './create-dialog.module.css';
 
 interface Props {
-  /** Known values, offered while typing. */
-  facets?: Partial<Facets>;
   onClose: () => void;
   onCreated: (app: Application) => void;
 }
 
 type TextKey = 'name' | 'project' | 'repoURL' | 'path' | 'targetRevision' | 'cluster' | 'namespace';
 
-export function CreateDialog({ facets, onClose, onCreated }: Props) {
+export function CreateDialog({ onClose, onCreated }: Props) {
   const { t } = useTranslation();
   const client = useQueryClient();
   const [form, setForm] = useState<CreateForm>(EMPTY_FORM);
@@ -65,7 +63,9 @@ export function CreateDialog({ facets, onClose, onCreated }: Props) {
     setTried(true);
     if (Object.keys(checkForm(form)).length === 0) create.mutate();
   };
-  const names = (facet: keyof Facets) => Object.keys(facets?.[facet] ?? {}).filter(Boolean).sort();
+  // Known values, offered while typing.
+  const facets = knownFacets(client);
+  const names = (facet: keyof Facets) => Object.keys(facets[facet] ?? {}).filter(Boolean).sort();
   return (
     <Dialog
       title={t('create.title')}

@@ -8,6 +8,7 @@ import { Menu } from '@/components/menu';
 import { Health, Sync } from '@/components/status';
 import { Tabs, type Tab } from '@/components/tabs';
 import { toastError, toastSuccess } from '@/components/toast';
+import { useConfirm } from '@/components/use-confirm';
 import { appId } from '@/lib/application';
 import { groupKind } from '@/lib/resource-key';
 import { deleteResource } from '../api/resources';
@@ -19,7 +20,6 @@ import { LiveManifest } from './live-manifest';
 import styles from './node-panel.module.css';
 import { NodeSummary } from './node-summary';
 import { ObjectDiff } from './object-diff';
-import { useConfirm } from './use-confirm';
 
 interface Props {
   app: Application;

@@ -1,7 +1,7 @@
 import { useState, type ReactNode } from 'react';
 import { useTranslation } from 'react-i18next';
-import { Button } from '@/components/button';
-import { Dialog } from '@/components/dialog';
+import { Button } from './button';
+import { Dialog } from './dialog';
 
 interface Question {
   title: string;
