@@ -9,7 +9,7 @@ CARGO ?= cargo
 DEVCLUSTER := target/tools/devcluster
 DEVCLUSTER_SOURCES := $(shell find tools/devcluster -type f 2>/dev/null)
 
-.PHONY: help setup demo test bench build lint clean tools
+.PHONY: help demo test bench build lint clean tools
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -17,17 +17,14 @@ help: ## list the targets
 demo: ## start a cluster, Driftless and a Git repository to play with
 	@echo "make demo: not there yet" >&2; exit 1
 
-setup: ## install or name the programs that building and testing need
-	@tools/setup.sh
-
-test: setup tools ## run every test, the ones on a real cluster included
+test: tools ## run every test, the ones on a real cluster included
 	$(CARGO) build --package driftless
 	$(CARGO) test --workspace
 
 bench: ## measure, print a table, write bench/results
 	@echo "make bench: not there yet" >&2; exit 1
 
-build: setup tools ## build target/release/driftless and target/tools/devcluster
+build: tools ## build target/release/driftless and target/tools/devcluster
 	$(CARGO) build --release --package driftless
 
 lint: ## check formatting, lints and the layer table
