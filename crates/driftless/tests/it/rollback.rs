@@ -64,7 +64,7 @@ async fn rollback_works_with_automation_on_and_quarantines_the_revision() {
         .rollback(id)
         .then()
         .expect(value("a", "good"))
-        .expect(condition("Quarantine", left))
+        .expect(condition("QuarantinedRevisionWarning", left))
         .expect(settled())
         // Automation looks again and does not bring the quarantined revision back.
         .when()
@@ -92,7 +92,7 @@ async fn the_next_commit_ends_the_quarantine() {
         .then()
         .expect(synced())
         .expect(value("a", "better"))
-        .expect(no_condition("QuarantinedRevision"))
+        .expect(no_condition("QuarantinedRevisionWarning"))
         .await;
 }
 
@@ -145,7 +145,7 @@ async fn a_quarantine_outlives_a_restart() {
         .refresh()
         .then()
         .expect(settled())
-        .expect(condition("Quarantine", left))
+        .expect(condition("QuarantinedRevisionWarning", left))
         .expect(value("a", "good"))
         .await;
 }
