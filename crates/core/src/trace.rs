@@ -35,14 +35,23 @@ pub struct Trace {
 impl Trace {
     /// Says whether `tree` gives the same answers. A tree that cannot be read is an error, not a "no".
     pub fn holds(&self, tree: &dyn Tree) -> Result<bool, Error> {
+        // A folder whose id is unchanged is unchanged all the way down: what was asked below it need not be
+        // asked again.
+        let mut unchanged: Option<&TreePath> = None;
         for (path, answer) in &self.answers {
+            if unchanged.is_some_and(|folder| path.is_under(folder)) {
+                continue;
+            }
             let same = match (answer, tree.entry(path)?) {
                 (Answer::Missing, None) => true,
                 (Answer::Folder, Some(entry)) => entry.kind == EntryKind::Folder,
                 (Answer::Content(kind, id), Some(entry)) => entry.kind == *kind && entry.id == *id,
-                (Answer::Listing { folder, names }, Some(entry)) => {
+                (Answer::Listing { folder, .. }, Some(entry)) if entry.id == *folder => {
+                    unchanged = Some(path);
                     entry.kind == EntryKind::Folder
-                        && (entry.id == *folder || hash_names(&tree.list(path)?) == *names)
+                }
+                (Answer::Listing { names, .. }, Some(entry)) => {
+                    entry.kind == EntryKind::Folder && hash_names(&tree.list(path)?) == *names
                 }
                 _ => false,
             };
@@ -51,6 +60,56 @@ impl Trace {
             }
         }
         Ok(true)
+    }
+
+    /// Writes the trace as bytes, for a store that outlives the process.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(self.answers.len() * 80);
+        for (path, answer) in &self.answers {
+            bytes.extend_from_slice(&(path.as_str().len() as u32).to_le_bytes());
+            bytes.extend_from_slice(path.as_str().as_bytes());
+            let (tag, ids): (u8, [Option<&ContentId>; 2]) = match answer {
+                Answer::Missing => (0, [None, None]),
+                Answer::Folder => (1, [None, None]),
+                Answer::Listing { folder, names } => (2, [Some(folder), Some(names)]),
+                Answer::Content(EntryKind::File, id) => (3, [Some(id), None]),
+                Answer::Content(EntryKind::Folder, id) => (4, [Some(id), None]),
+                Answer::Content(EntryKind::Link, id) => (5, [Some(id), None]),
+                Answer::Content(EntryKind::Other, id) => (6, [Some(id), None]),
+            };
+            bytes.push(tag);
+            for id in ids.into_iter().flatten() {
+                bytes.extend_from_slice(id.as_bytes());
+            }
+        }
+        bytes
+    }
+
+    /// Reads what [`Self::to_bytes`] wrote; `None` when it is something else.
+    pub fn from_bytes(mut bytes: &[u8]) -> Option<Self> {
+        let mut answers = BTreeMap::new();
+        while !bytes.is_empty() {
+            let length = u32::from_le_bytes(*bytes.split_off(..4)?.first_chunk()?);
+            let path = std::str::from_utf8(bytes.split_off(..length as usize)?).ok()?;
+            let path = TreePath::parse(path).ok()?;
+            let tag = *bytes.split_off_first()?;
+            let mut id = || Some(ContentId::from_hash(bytes.split_off(..32)?));
+            let answer = match tag {
+                0 => Answer::Missing,
+                1 => Answer::Folder,
+                2 => Answer::Listing {
+                    folder: id()?,
+                    names: id()?,
+                },
+                3 => Answer::Content(EntryKind::File, id()?),
+                4 => Answer::Content(EntryKind::Folder, id()?),
+                5 => Answer::Content(EntryKind::Link, id()?),
+                6 => Answer::Content(EntryKind::Other, id()?),
+                _ => return None,
+            };
+            answers.insert(path, answer);
+        }
+        Some(Self { answers })
     }
 
     /// Returns how many questions were recorded.
@@ -189,6 +248,36 @@ mod tests {
         assert!(holds(&trace, "//- /a/x\n2\n//- /a/y\n1\n"));
         assert!(!holds(&trace, "//- /a/x\n1\n"));
         assert!(!holds(&trace, "//- /a/x\n1\n//- /a/y\n1\n//- /a/z\n1\n"));
+    }
+
+    #[test]
+    fn a_change_beside_an_unchanged_folder_is_noticed() {
+        let trace = trace_of("//- /a/x\n1\n//- /a-b\n1\n//- /c\n1\n", |tree| {
+            list_folder(tree, &path("a")).unwrap();
+            read_file(tree, &path("a/x"), 10).unwrap();
+            read_file(tree, &path("a-b"), 10).unwrap();
+            read_file(tree, &path("c"), 10).unwrap();
+        });
+        assert!(holds(&trace, "//- /a/x\n1\n//- /a-b\n1\n//- /c\n1\n"));
+        assert!(!holds(&trace, "//- /a/x\n2\n//- /a-b\n1\n//- /c\n1\n"));
+        assert!(!holds(&trace, "//- /a/x\n1\n//- /a-b\n2\n//- /c\n1\n"));
+        assert!(!holds(&trace, "//- /a/x\n1\n//- /a-b\n1\n//- /c\n2\n"));
+    }
+
+    #[test]
+    fn bytes_keep_the_whole_trace() {
+        let trace = trace_of("//- /a/x\n1\n//- /b\n2\n", |tree| {
+            list_folder(tree, &path("a")).unwrap();
+            read_file(tree, &path("b"), 10).unwrap();
+            assert!(read_file(tree, &path("none"), 10).is_err());
+        });
+        let bytes = trace.to_bytes();
+        assert_eq!(Trace::from_bytes(&bytes), Some(trace));
+        for cut in 1..bytes.len() {
+            // Whatever is read from part of it, it must not panic.
+            let _ = Trace::from_bytes(&bytes[..cut]);
+        }
+        assert_eq!(Trace::from_bytes(b"nonsense"), None);
     }
 
     #[test]

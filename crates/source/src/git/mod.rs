@@ -26,6 +26,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::sync::broadcast;
 
 use self::files::{FolderCache, GitTree};
+pub(crate) use self::mirror::write_whole;
 use self::mirror::{Generation, mirror_error};
 use self::repo::{Extent, Repo, Shared};
 use self::transport::{Clients, blocking};
@@ -308,15 +309,19 @@ fn damaged(
     )
 }
 
-/// Makes sure that no other process works on the same folder.
+/// Makes sure that no other process works on the same folder. A process that is just ending (or a child that one is
+/// just starting) may hold the lock for a moment.
 fn lock(dir: &Path) -> io::Result<fs::File> {
     fs::create_dir_all(dir)?;
     let file = fs::File::create(dir.join("lock"))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(fs::TryLockError::Error(error)) => Err(error),
-        Err(fs::TryLockError::WouldBlock) => {
-            Err(io::Error::other("another process uses this data directory"))
+    for _ in 0..50 {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(fs::TryLockError::Error(error)) => return Err(error),
+            Err(fs::TryLockError::WouldBlock) => {
+                std::thread::sleep(std::time::Duration::from_millis(20))
+            }
         }
     }
+    Err(io::Error::other("another process uses this data directory"))
 }

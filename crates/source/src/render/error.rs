@@ -21,8 +21,20 @@ pub enum Error {
         /// The path as the user wrote it.
         path: String,
     },
+    /// The app's path starts at the root of a file system.
+    #[error("{path}: app path is absolute")]
+    PathAbsolute {
+        /// The path as the user wrote it.
+        path: String,
+    },
+    /// The app's path, or a link on it, leaves the repository.
+    #[error("{path}: app path outside root")]
+    PathOutside {
+        /// The path as the user wrote it.
+        path: String,
+    },
     /// A kind of source this version cannot render.
-    #[error("{} sources are not supported yet (found {evidence})", kind.as_str())]
+    #[error("sources of type {} are not supported yet (found {evidence})", kind.as_str())]
     Unsupported {
         /// The kind.
         kind: SourceType,
@@ -94,11 +106,26 @@ pub enum Error {
     Lost(&'static str),
 }
 
+impl Error {
+    pub(super) fn from_tree(error: tree::Error) -> Self {
+        Self::Tree(Arc::new(error))
+    }
+
+    pub(super) fn store(doing: &'static str, error: std::io::Error) -> Self {
+        Self::Store {
+            doing,
+            source: Arc::new(error),
+        }
+    }
+}
+
 impl Classify for Error {
     fn class(&self) -> Class {
         match self {
             Self::PathMissing { .. }
             | Self::PathNotFolder { .. }
+            | Self::PathAbsolute { .. }
+            | Self::PathOutside { .. }
             | Self::Unsupported { .. }
             | Self::UnsupportedJsonnet { .. }
             | Self::Manifest { .. }
@@ -115,6 +142,8 @@ impl Classify for Error {
         match self {
             Self::PathMissing { .. } => "PathMissing",
             Self::PathNotFolder { .. } => "PathNotFolder",
+            Self::PathAbsolute { .. } => "PathAbsolute",
+            Self::PathOutside { .. } => "PathOutside",
             Self::Unsupported { .. } | Self::UnsupportedJsonnet { .. } => "SourceTypeUnsupported",
             Self::Manifest { .. } | Self::NotAnObject { .. } => "InvalidManifest",
             Self::TooLarge { .. } => "ManifestsTooLarge",

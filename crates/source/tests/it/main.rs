@@ -4,6 +4,7 @@
     clippy::unwrap_used,
     clippy::panic,
     clippy::print_stdout,
+    clippy::format_collect,
     reason = "these are tests, helpers included"
 )]
 

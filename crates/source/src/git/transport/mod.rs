@@ -19,7 +19,7 @@ use crate::repository::{Address, Repository};
 /// One way to reach one repository.
 pub(crate) enum Transport {
     /// `https://` and `http://`.
-    Http(Http),
+    Http(Box<Http>),
     /// `ssh://` and `user@host:path`.
     Ssh(Box<Ssh>),
     /// A folder on this machine.
@@ -34,7 +34,10 @@ impl Transport {
         clients: &Clients,
     ) -> Result<Self, Cause> {
         match repository.address().map_err(Cause::Address)? {
-            Address::Http(url) => Http::open(url, repository, options, clients).map(Self::Http),
+            Address::Http(url) => {
+                let http = Http::open(url, repository, options, clients)?;
+                Ok(Self::Http(Box::new(http)))
+            }
             Address::Ssh {
                 user,
                 host,

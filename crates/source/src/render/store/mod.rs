@@ -1,0 +1,24 @@
+//! Stored results: packed sets with what they were made from.
+
+mod disk;
+mod format;
+mod memory;
+
+use std::sync::Arc;
+
+use super::rendered::{Diagnostic, PackedSet};
+use super::renderer::SharedTrace;
+use super::request::{Key, SourceType};
+
+pub(super) use disk::Disk;
+pub(super) use memory::Memory;
+
+/// One stored result.
+pub(super) struct Found {
+    pub(super) source_type: SourceType,
+    pub(super) diagnostics: Arc<[Diagnostic]>,
+    pub(super) trace: SharedTrace,
+    /// Identity of the cluster, for kinds that look at it.
+    pub(super) cluster: Option<Key>,
+    pub(super) set: Arc<PackedSet>,
+}
