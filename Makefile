@@ -8,29 +8,43 @@ SHELL := /usr/bin/env bash
 CARGO ?= cargo
 DEVCLUSTER := target/tools/devcluster
 DEVCLUSTER_SOURCES := $(shell find tools/devcluster -type f 2>/dev/null)
+UI_SOURCES := $(shell find ui -type f -not -path 'ui/node_modules/*' -not -path 'ui/dist/*' 2>/dev/null)
+UI_MODULES := ui/node_modules/.package-lock.json
 
-.PHONY: help demo test bench build lint clean tools
+.PHONY: help setup demo test test-rust test-ui bench build lint clean tools ui
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: ## start a cluster, Driftless and a Git repository to play with
-	@echo "make demo: not there yet" >&2; exit 1
+setup: ## install what is missing, or say in one line what it is
+	@tools/setup.sh
 
-test: tools ## run every test, the ones on a real cluster included
+demo: setup build ## start a cluster, Driftless and a Git repository to play with
+	@tools/demo/run.sh
+
+test: test-rust test-ui ## run every test, the ones on a real cluster and in a real browser included
+
+test-rust: setup tools ui ## run the Rust tests, the ones on a real cluster included
 	$(CARGO) build --package driftless
 	$(CARGO) test --workspace
 
-bench: ## measure, print a table, write bench/results
-	@echo "make bench: not there yet" >&2; exit 1
+test-ui: setup tools ui ## run the UI's tests, the ones in a browser included
+	$(CARGO) build --package driftless
+	npm --prefix ui run --silent typecheck
+	npm --prefix ui run --silent test
+	tools/e2e.sh
 
-build: tools ## build target/release/driftless and target/tools/devcluster
+bench: setup build ## measure, print a table, write bench/results
+	$(CARGO) run --release --package driftless-bench
+
+build: setup tools ui ## build target/release/driftless and target/tools/devcluster
 	$(CARGO) build --release --package driftless
 
-lint: ## check formatting, lints and the layer table
+lint: setup $(UI_MODULES) ## check formatting, lints and the layer table
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	$(CARGO) xtask tidy
+	npm --prefix ui run --silent lint
 
 clean: ## remove everything that was built
 	rm -rf target ui/dist ui/node_modules .demo
@@ -39,3 +53,13 @@ tools: $(DEVCLUSTER)
 
 $(DEVCLUSTER): $(DEVCLUSTER_SOURCES)
 	@tools/devcluster/build.sh $@
+
+ui: ui/dist/index.html
+
+$(UI_MODULES): ui/package.json ui/package-lock.json
+	npm --prefix ui ci --no-audit --no-fund
+	@touch $@
+
+ui/dist/index.html: $(UI_MODULES) $(UI_SOURCES)
+	npm --prefix ui run --silent build
+	@touch $@

@@ -19,6 +19,7 @@ usage:
   devcluster down      --dir D
   devcluster stop-api  --dir D    stop only the API server
   devcluster start-api --dir D    start it again, wait until it is ready
+  devcluster kubectl   ARGS…      kubectl of the same version (give it --kubeconfig D/kubeconfig)
   devcluster version
 
 "up" returns when the API is ready and every node is Ready; D/kubeconfig is then the administrator's.
@@ -61,6 +62,9 @@ func run(name string, args []string) error {
 		return nil
 	case "version":
 		fmt.Println(kubernetesVersion())
+		return nil
+	case "kubectl":
+		kubectl(args)
 		return nil
 	case "up", superviseName, "down", "stop-api", "start-api":
 	default:

@@ -1,0 +1,45 @@
+#!/usr/bin/env bash
+# Starts a cluster and Driftless, then runs the UI's browser tests against them.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+folder=$(mktemp -d)
+devcluster=target/tools/devcluster
+driftless=${DRIFTLESS_BIN:-target/debug/driftless}
+pids=()
+
+stop() {
+  status=$?
+  trap '' INT TERM EXIT
+  if [ $status -ne 0 ] && [ -s "$folder/driftless.log" ]; then
+    echo "last lines of the server's log:" >&2
+    tail -n 30 "$folder/driftless.log" >&2
+  fi
+  for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null || true; done
+  for pid in "${pids[@]}"; do wait "$pid" 2>/dev/null || true; done
+  rm -rf "$folder"
+  exit $status
+}
+trap stop EXIT
+trap 'exit 130' INT TERM
+
+wait_for() { # seconds, what, file
+  for _ in $(seq $(($1 * 10))); do
+    [ -s "$3" ] && return
+    sleep 0.1
+  done
+  echo "$2 did not come up in $1 s" >&2
+  exit 1
+}
+
+"$devcluster" up --dir "$folder/cluster" --foreground >"$folder/cluster.log" 2>&1 &
+pids+=($!)
+for _ in $(seq 600); do grep -q '^ready' "$folder/cluster.log" && break; sleep 0.1; done
+wait_for 60 "the cluster" "$folder/cluster/kubeconfig"
+"$driftless" serve --kubeconfig "$folder/cluster/kubeconfig" --data-dir "$folder/data" --listen 127.0.0.1:0 \
+  --apply-crds >"$folder/driftless.log" 2>&1 &
+pids=($! "${pids[@]}")
+wait_for 60 "driftless" "$folder/data/address"
+
+DRIFTLESS_URL="http://$(cat "$folder/data/address")" KUBECONFIG="$folder/cluster/kubeconfig" \
+  DRIFTLESS_KUBECTL="$PWD/$devcluster kubectl" npm --prefix ui run --silent e2e
