@@ -30,6 +30,7 @@
 )]
 
 pub mod annotation;
+pub mod diff;
 pub mod health;
 pub mod prune;
 pub mod sync;

@@ -103,6 +103,11 @@ impl<'a> Fields<'a> {
         self.0.get(&key)?.as_object().map(Self)
     }
 
+    /// Feeds the whole set to a hasher.
+    pub fn hash_into(self, hasher: &mut impl std::hash::Hasher) {
+        std::hash::Hash::hash(self.0, hasher);
+    }
+
     /// Returns the steps below, in stable order; steps that cannot be read are passed over.
     pub fn steps(self) -> impl Iterator<Item = (Step<'a>, Self)> {
         self.0
