@@ -173,6 +173,14 @@ impl<S: Sink> Reader<S> {
             if !self.sink.take(Feed::Failed(error)).await {
                 return false;
             }
+        } else if !self
+            .back_within(grace.saturating_sub(since.elapsed()))
+            .await
+        {
+            self.reported = true;
+            if !self.sink.take(Feed::Failed(error)).await {
+                return false;
+            }
         }
         let wait = if refused {
             REFUSED_WAIT
@@ -184,13 +192,20 @@ impl<S: Sink> Reader<S> {
         true
     }
 
+    /// Says whether the cluster answers, or does so again in time.
+    async fn back_within(&self, time: Duration) -> bool {
+        let mut states = self.source.transport.reach().states();
+        let answers = states.wait_for(|state| !is_unreachable(state));
+        tokio::time::timeout(time, answers).await.is_ok()
+    }
+
     /// Waits; while the cluster does not answer at all, until it does.
     async fn wait(&self, pause: Duration) {
         let mut states = self.source.transport.reach().states();
-        let unreachable = |state: &ClusterState| matches!(state, ClusterState::Unreachable { .. });
-        if unreachable(&states.borrow()) {
+        let lost = is_unreachable(&states.borrow());
+        if lost {
             // The sender lives as long as the transport, which we hold.
-            let _ = states.wait_for(|state| !unreachable(state)).await;
+            let _ = states.wait_for(|state| !is_unreachable(state)).await;
             tokio::time::sleep(self.pause(Duration::from_millis(200))).await;
             return;
         }
@@ -367,6 +382,10 @@ impl<S: Sink> Reader<S> {
         query.extend_pairs(parameters);
         format!("{}?{}", self.source.path, query.finish())
     }
+}
+
+fn is_unreachable(state: &ClusterState) -> bool {
+    matches!(state, ClusterState::Unreachable { .. })
 }
 
 enum Read<I> {

@@ -72,6 +72,9 @@ impl Task {
     pub(super) async fn run(mut self, stop: CancellationToken) {
         let mut generations = self.inner.discoverer.generations();
         let mut states = self.inner.transport.reach().states();
+        if *generations.borrow_and_update() > 0 {
+            self.discovered();
+        }
         self.rediscover();
         let mut measure = tokio::time::interval(METRICS_EVERY);
         measure.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
