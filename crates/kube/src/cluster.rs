@@ -171,6 +171,10 @@ impl Cluster {
         }
     }
 
+    pub(crate) fn options(&self) -> &Options {
+        &self.options
+    }
+
     pub(crate) fn metrics(&self) -> &Metrics {
         &self.metrics
     }

@@ -37,16 +37,8 @@ impl Resource {
     /// Returns the path of the collection (`namespace` is ignored for cluster-scoped kinds; all
     /// namespaces where empty).
     pub fn collection_path(&self, namespace: &str) -> String {
-        let root = if self.gvk.group.is_empty() {
-            format!("/api/{}", self.gvk.version)
-        } else {
-            format!("/apis/{}/{}", self.gvk.group, self.gvk.version)
-        };
-        if self.namespaced && !namespace.is_empty() {
-            format!("{root}/namespaces/{namespace}/{}", self.plural)
-        } else {
-            format!("{root}/{}", self.plural)
-        }
+        let namespace = if self.namespaced { namespace } else { "" };
+        collection_path(&self.gvk, &self.plural, namespace)
     }
 
     /// Returns the path of one object. Names come from Git: one that would lead to another path is
@@ -77,6 +69,20 @@ impl Resource {
             });
         }
         Ok(format!("{}/{name}", self.collection_path(namespace)))
+    }
+}
+
+/// Returns the path of a collection; of all namespaces where `namespace` is empty.
+pub(crate) fn collection_path(gvk: &GroupVersionKind, plural: &str, namespace: &str) -> String {
+    let root = if gvk.group.is_empty() {
+        format!("/api/{}", gvk.version)
+    } else {
+        format!("/apis/{}/{}", gvk.group, gvk.version)
+    };
+    if namespace.is_empty() {
+        format!("{root}/{plural}")
+    } else {
+        format!("{root}/namespaces/{namespace}/{plural}")
     }
 }
 

@@ -18,6 +18,7 @@ pub mod lease;
 pub mod live;
 pub mod log;
 pub mod metrics;
+mod queue;
 pub mod store;
 mod transport;
 mod watch;

@@ -75,7 +75,7 @@ pub(crate) trait Sink: Send + 'static {
 const GRACE: Duration = Duration::from_secs(10);
 const FIRST_WAIT: Duration = Duration::from_millis(500);
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
-/// A refusal that waiting seldom helps with (no right, no such kind).
+/// A refusal that waiting seldom helps with.
 const REFUSED_WAIT: Duration = Duration::from_mins(1);
 /// Waiting for the next bytes of a watch may take as long as the watch itself.
 const WATCH_SLACK: Duration = Duration::from_secs(30);
@@ -163,10 +163,7 @@ impl<S: Sink> Reader<S> {
     async fn failed(&mut self, error: Error, grace: Duration) -> bool {
         let since = *self.failing_since.get_or_insert_with(Instant::now);
         self.failures = self.failures.saturating_add(1);
-        let refused = matches!(
-            error,
-            Error::Forbidden { .. } | Error::NotFound { .. } | Error::Rejected { .. }
-        );
+        let refused = matches!(error, Error::Forbidden { .. } | Error::Rejected { .. });
         tracing::debug!(path = self.source.path, error = %error, "Collection cannot be read");
         if refused || since.elapsed() >= grace {
             self.reported = true;

@@ -1,14 +1,14 @@
 //! What changed in a cluster, coalesced per object and delivered to any number of listeners.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Weak};
+use std::collections::btree_map::Entry;
+use std::sync::Arc;
 
 use driftless_core::{GroupKind, ResourceKey};
-use parking_lot::Mutex;
 use smallvec::SmallVec;
-use tokio::sync::Notify;
 
 use super::object::Digests;
+use crate::queue::{Listener, Pending};
 
 /// Names of the apps an object concerns, as tracking instances (`app` or `<ns>_<app>`).
 pub type Instances = SmallVec<[Arc<str>; 1]>;
@@ -62,101 +62,30 @@ pub enum Change {
 
 /// A listener's own queue. Never lags: changes of one object are merged until they are taken.
 #[derive(Debug)]
-pub struct Changes {
-    queue: Arc<Queue>,
-}
-
-#[derive(Debug, Default)]
-struct Queue {
-    pending: Mutex<Pending>,
-    wake: Notify,
-}
-
-#[derive(Debug, Default)]
-struct Pending {
-    objects: BTreeMap<ResourceKey, ObjectChange>,
-    kinds: BTreeMap<GroupKind, Vec<Arc<str>>>,
-    closed: bool,
-}
+pub struct Changes(pub(super) Listener<Waiting>);
 
 impl Changes {
     /// Waits for changes and takes all of them, kinds first; `None` when the live state is gone.
     pub async fn next(&mut self) -> Option<Vec<Change>> {
-        loop {
-            if let Some(batch) = self.take() {
-                return Some(batch);
-            }
-            if self.queue.pending.lock().closed {
-                return None;
-            }
-            // A wake-up between the check and here is kept as a permit: there is one listener.
-            self.queue.wake.notified().await;
-        }
+        self.0.next().await
     }
 
     /// Takes what is pending, without waiting.
     pub fn take(&mut self) -> Option<Vec<Change>> {
-        let mut pending = self.queue.pending.lock();
-        if pending.objects.is_empty() && pending.kinds.is_empty() {
-            return None;
-        }
-        let kinds = std::mem::take(&mut pending.kinds);
-        let objects = std::mem::take(&mut pending.objects);
-        drop(pending);
-        let kinds = kinds
-            .into_iter()
-            .map(|(kind, instances)| Change::Kind { kind, instances });
-        Some(
-            kinds
-                .chain(objects.into_values().map(Change::Object))
-                .collect(),
-        )
+        self.0.take()
     }
 }
 
-/// The sending side, owned by the live state.
+/// Changes a listener has not taken yet.
 #[derive(Debug, Default)]
-pub(super) struct Publisher {
-    listeners: Mutex<Vec<Weak<Queue>>>,
+pub(super) struct Waiting {
+    objects: BTreeMap<ResourceKey, ObjectChange>,
+    kinds: BTreeMap<GroupKind, Vec<Arc<str>>>,
 }
 
-impl Publisher {
-    pub(super) fn subscribe(&self) -> Changes {
-        let queue = Arc::new(Queue::default());
-        self.listeners.lock().push(Arc::downgrade(&queue));
-        Changes { queue }
-    }
+impl Pending for Waiting {
+    type Item = Change;
 
-    /// Hands `changes` to every listener.
-    pub(super) fn publish(&self, changes: &[Change]) {
-        if changes.is_empty() {
-            return;
-        }
-        self.listeners.lock().retain(|listener| {
-            let Some(queue) = listener.upgrade() else {
-                return false;
-            };
-            let mut pending = queue.pending.lock();
-            for change in changes {
-                pending.merge(change);
-            }
-            drop(pending);
-            queue.wake.notify_one();
-            true
-        });
-    }
-}
-
-impl Drop for Publisher {
-    fn drop(&mut self) {
-        for listener in self.listeners.lock().iter().filter_map(Weak::upgrade) {
-            listener.pending.lock().closed = true;
-            listener.wake.notify_one();
-        }
-    }
-}
-
-impl Pending {
     fn merge(&mut self, change: &Change) {
         match change {
             Change::Kind { kind, instances } => {
@@ -168,10 +97,10 @@ impl Pending {
                 }
             }
             Change::Object(change) => match self.objects.entry(change.key.clone()) {
-                std::collections::btree_map::Entry::Vacant(slot) => {
+                Entry::Vacant(slot) => {
                     slot.insert(change.clone());
                 }
-                std::collections::btree_map::Entry::Occupied(mut slot) => {
+                Entry::Occupied(mut slot) => {
                     let pending = slot.get_mut();
                     pending.new = change.new;
                     pending.role = pending.role.max(change.role);
@@ -184,11 +113,22 @@ impl Pending {
             },
         }
     }
+
+    fn into_items(self) -> Vec<Change> {
+        let kinds = self
+            .kinds
+            .into_iter()
+            .map(|(kind, instances)| Change::Kind { kind, instances });
+        kinds
+            .chain(self.objects.into_values().map(Change::Object))
+            .collect()
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::queue::Publisher;
 
     fn change(name: &str, old: Option<u64>, new: Option<u64>, app: &str) -> Change {
         let digests = |content| Digests { content, status: 0 };
@@ -203,8 +143,8 @@ mod tests {
 
     #[tokio::test]
     async fn changes_of_one_object_are_merged_until_taken() {
-        let publisher = Publisher::default();
-        let mut changes = publisher.subscribe();
+        let publisher = Publisher::<Waiting>::default();
+        let mut changes = Changes(publisher.subscribe());
         publisher.publish(&[change("a", Some(1), Some(2), "one")]);
         publisher.publish(&[
             change("a", Some(2), None, "two"),

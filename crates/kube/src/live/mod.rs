@@ -40,6 +40,7 @@ pub use tracking::{INSTALLATION_ID, Method, TRACKING_ID, Tracking, TrackingId};
 use crate::cluster::Options;
 use crate::discovery::Discoverer;
 use crate::metrics::Metrics;
+use crate::queue::Publisher;
 use crate::transport::{ClusterState, Transport};
 
 /// The answer to "is this object there?".
@@ -173,7 +174,7 @@ struct Inner {
     namespaces: Vec<Arc<str>>,
     settings: RwLock<Arc<Settings>>,
     state: RwLock<state::State>,
-    publisher: change::Publisher,
+    publisher: Publisher<change::Waiting>,
     /// Notified whenever something may have settled.
     progress: Notify,
     interner: compact::Interner,
@@ -223,7 +224,7 @@ impl Live {
             namespaces: parts.namespaces,
             settings: RwLock::new(settings),
             state: RwLock::new(state),
-            publisher: change::Publisher::default(),
+            publisher: Publisher::default(),
             progress: Notify::new(),
             interner: compact::Interner::default(),
         });
@@ -359,7 +360,7 @@ impl Live {
 
     /// Listens to changes from now on.
     pub fn changes(&self) -> Changes {
-        self.0.inner.publisher.subscribe()
+        Changes(self.0.inner.publisher.subscribe())
     }
 
     /// Replaces what is read and watched; everything is listed anew if something changed.

@@ -345,6 +345,9 @@ impl Transport {
 const IMPERSONATE_USER: header::HeaderName = header::HeaderName::from_static("impersonate-user");
 const IMPERSONATE_GROUP: header::HeaderName = header::HeaderName::from_static("impersonate-group");
 
+/// No object is larger (etcd takes about 1.5 MiB); a log line may be, and ends the stream.
+const LONGEST_LINE: usize = 32 * 1024 * 1024;
+
 /// Splits a streamed body into lines.
 pub(crate) fn lines(body: Incoming) -> Lines {
     Lines {
@@ -380,6 +383,9 @@ impl Lines {
             let fresh = self.pending.get(self.searched..).unwrap_or_default();
             let Some(last) = fresh.iter().rposition(|byte| *byte == b'\n') else {
                 self.searched = self.pending.len();
+                if self.searched > LONGEST_LINE {
+                    return Err(format!("a line is longer than {LONGEST_LINE} bytes"));
+                }
                 continue;
             };
             let whole = self.pending.split_to(self.searched + last + 1).freeze();
