@@ -1,6 +1,6 @@
 import type { Locator, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { closeBrowser, makeRepo, manifests, openStage, picture, type Repo, type Stage } from './stage';
+import { closeBrowser, kubectl, makeRepo, manifests, openStage, picture, type Repo, type Stage } from './stage';
 
 // One application from creation to deletion, in order: each test goes on where the one before it stopped.
 describe('an application', () => {
@@ -74,11 +74,11 @@ describe('an application', () => {
   });
 
   it('has a tree that grows by itself', async () => {
-    const tree = page.getByRole('tree', { name: 'Resource tree' });
-    await tree.getByRole('treeitem', { name: 'Deployment model' }).waitFor();
-    await tree.getByRole('treeitem', { name: /ReplicaSet model-/ }).waitFor();
-    await tree.getByRole('treeitem', { name: /Pod model-/ }).waitFor();
-    await tree.getByRole('treeitem', { name: 'Deployment model' }).click();
+    const tree = page.getByRole('group', { name: 'Resource tree' });
+    await tree.getByRole('button', { name: /^Deployment model/ }).waitFor();
+    await tree.getByRole('button', { name: /^ReplicaSet model-/ }).waitFor();
+    await tree.getByRole('button', { name: /^Pod model-/ }).waitFor();
+    await tree.getByRole('button', { name: /^Deployment model/ }).click();
     const panel = page.getByRole('complementary', { name: 'Deployment model' });
     await panel.getByRole('tab', { name: 'Live manifest' }).click();
     await panel.getByText('registry.example.com/model:v1').first().waitFor();
@@ -113,7 +113,20 @@ describe('an application', () => {
     await page.getByRole('tab', { name: /Resources/ }).click();
     await sync();
     await card('Sync').getByText('Synced', { exact: true }).waitFor();
-    await page.getByRole('treeitem', { name: /Pod model-/ }).nth(1).waitFor({ timeout: 60_000 });
+    await page.getByRole('button', { name: /^Pod model-/ }).nth(1).waitFor({ timeout: 60_000 });
+  });
+
+  it('shows what someone changed in the cluster', async (context) => {
+    if (kubectl('patch', 'configmap', 'model-config', '--namespace', name, '--type', 'merge', '--patch', '{"data":{"version":"by-hand"}}') === undefined) {
+      context.skip('DRIFTLESS_KUBECTL is not set');
+    }
+    await card('Sync').getByText('Out of sync').waitFor();
+    await open('?view=diff');
+    await page.getByText('A sync would change 1 object').waitFor();
+    await page.getByRole('region', { name: 'ConfigMap model-config' }).first().getByText('by-hand').waitFor();
+    await sync();
+    await page.getByText('Nothing differs').waitFor();
+    await page.getByRole('tab', { name: /Resources/ }).click();
   });
 
   it('is rolled back after a confirmation', async () => {

@@ -28,7 +28,7 @@ describe('login', () => {
 
   it('lets the right one in, to where one wanted to be', async (context) => {
     if (!asked) context.skip('the server runs without authentication');
-    await stage.page.getByLabel('Password').fill(password);
+    await stage.page.getByLabel('Password').fill(password());
     await stage.page.getByRole('button', { name: 'Sign in' }).click();
     await stage.page.getByRole('heading', { name: 'Applications' }).waitFor();
     expect(new URL(stage.page.url()).search).toBe('?sync=OutOfSync');

@@ -5,12 +5,25 @@ import { dirname, join } from 'node:path';
 import { chromium, type Browser, type Page } from 'playwright-core';
 
 /**
- * What the tests stand on: a running server (DRIFTLESS_URL; DRIFTLESS_USER and DRIFTLESS_PASSWORD when it asks for a login),
- * Debian's Chromium, and a Git repository of the test's own, read by the server from the same machine.
+ * What the tests stand on: a running server (DRIFTLESS_URL), Debian's Chromium, and a Git repository of the test's own, read
+ * by the server from the same machine. DRIFTLESS_KUBECTL is a kubectl for the server's cluster: it reads the first password,
+ * unless DRIFTLESS_PASSWORD has it, and changes things behind the server's back.
  */
 const url = (process.env.DRIFTLESS_URL ?? '').replace(/\/$/, '');
 export const username = process.env.DRIFTLESS_USER ?? 'admin';
-export const password = process.env.DRIFTLESS_PASSWORD ?? '';
+
+/** Runs kubectl; undefined where there is none. */
+export function kubectl(...args: string[]): string | undefined {
+  const [program, ...leading] = (process.env.DRIFTLESS_KUBECTL ?? '').split(' ').filter(Boolean);
+  return program ? execFileSync(program, [...leading, ...args], { encoding: 'utf8' }) : undefined;
+}
+
+export function password(): string {
+  if (process.env.DRIFTLESS_PASSWORD) return process.env.DRIFTLESS_PASSWORD;
+  const encoded = kubectl('get', 'secret', 'argocd-initial-admin-secret', '--namespace', 'argocd', '--output', 'jsonpath={.data.password}');
+  if (!encoded) throw new Error('set DRIFTLESS_PASSWORD, or DRIFTLESS_KUBECTL to read it from the cluster');
+  return Buffer.from(encoded, 'base64').toString('utf8');
+}
 
 export interface Stage {
   page: Page;
@@ -44,7 +57,7 @@ export async function openStage(options: { login?: boolean; locale?: string } = 
   context.setDefaultTimeout(30_000);
   const page = await context.newPage();
   if (options.login !== false && (await needsLogin())) {
-    const answer = await context.request.post(`${serverUrl()}/api/v1/session`, { data: { username, password } });
+    const answer = await context.request.post(`${serverUrl()}/api/v1/session`, { data: { username, password: password() } });
     if (!answer.ok()) throw new Error(`login as ${username} was refused: ${await answer.text()}`);
   }
   return {

@@ -6,6 +6,7 @@ const KEYS = [
   ['/', 'search'],
   ['↑ ↓ ← →', 'move'],
   ['Enter', 'open'],
+  ['Space', 'fold'],
   ['Esc', 'back'],
   ['s', 'sync'],
   ['r', 'refresh'],

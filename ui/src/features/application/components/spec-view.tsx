@@ -33,7 +33,7 @@ export function SpecView({ app }: { app: Application }) {
             </>
           )}
         </div>
-        {draft ? <SpecEditor key={draft.base.metadata.resourceVersion} draft={draft} onDone={() => setDraft(undefined)} /> : <CodeView text={text} label={t('spec.yaml')} />}
+        {draft ? <SpecEditor key={draft.base.metadata.resourceVersion} draft={draft} onDone={() => setDraft(undefined)} /> : <CodeView text={text} label="spec" />}
       </section>
     </div>
   );

@@ -79,7 +79,7 @@ function ObjectSection({ item, compact, openAtFirst, onOpen }: { item: Item; com
         {stat ? <span className={styles.stat}><span className={styles.plus}>+{stat.added}</span> <span className={styles.minus}>−{stat.removed}</span></span> : null}
         <Button size="s" tone="ghost" onClick={() => onOpen(item.key)}>{t('common.details')}</Button>
       </header>
-      {open ? <div className={clsx(styles.body)}><DiffView live={live} desired={desired} compact={compact && change === 'modify'} label={`${item.kind} ${item.name}`} /></div> : null}
+      {open ? <div className={clsx(styles.body)}><DiffView live={live} desired={desired} compact={compact && change === 'modify'} label={`${t('panel.diff')}: ${item.kind} ${item.name}`} /></div> : null}
     </section>
   );
 }

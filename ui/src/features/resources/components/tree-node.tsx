@@ -28,54 +28,57 @@ export const TreeNode = memo(function TreeNode({ data, selected }: NodeProps<Tre
   const { t } = useTranslation();
   const { node, faded, collapsed, onToggle, onOpen } = data;
   const title = node.type === 'group' ? t('tree.group', { count: node.members, kind: node.ref.kind }) : node.ref.name;
-  const missing = node.health === 'Missing';
+  const label = [
+    node.ref.kind,
+    title,
+    node.health ? t(`health.${node.health}`, { defaultValue: node.health }) : '',
+    node.sync ? t(`sync.${node.sync}`, { defaultValue: node.sync }) : '',
+  ];
+  const folds = node.hasChildren && node.type !== 'application';
   return (
-    <div
-      role="treeitem"
-      aria-selected={selected}
-      aria-expanded={node.hasChildren ? !collapsed && node.type !== 'group' : undefined}
-      aria-label={[node.ref.kind, title].join(' ')}
-      tabIndex={0}
-      data-node={node.id}
-      className={clsx(
-        'nopan', styles.node, styles[node.type], selected && styles.selected, faded && styles.faded, missing && styles.missing,
-        node.health ? toneClass(healthLook(node.health).tone) : undefined,
-      )}
-      onClick={onOpen}
-      onKeyDown={(event) => {
-        if (event.key !== 'Enter' && event.key !== ' ') return;
-        event.preventDefault();
-        onOpen();
-      }}
-    >
+    <div className={clsx('nopan', styles.node, styles[node.type], selected && styles.selected, faded && styles.faded, node.health === 'Missing' && styles.missing, node.health ? toneClass(healthLook(node.health).tone) : undefined)}>
       <Handle type="target" position={Position.Left} isConnectable={false} className={styles.handle} />
-      <span className={styles.icon}><KindIcon kind={node.ref.kind} size={18} /></span>
-      <span className={styles.text}>
-        <span className={styles.kind}>
-          <span className={styles.kindName}>{node.ref.kind}</span>
-          {node.hook ? <span className={styles.tag}>hook</span> : null}
-          {node.requiresPruning ? <CircleSlash size={11} className={styles.prune} aria-label={t('resource.notInGit')} /> : null}
-          <Info node={node} />
+      <div
+        role="button"
+        aria-pressed={selected}
+        aria-label={label.filter(Boolean).join(' ')}
+        tabIndex={0}
+        data-node={node.id}
+        className={styles.card}
+        onClick={onOpen}
+        onKeyDown={(event) => {
+          if (event.key !== 'Enter' && event.key !== ' ') return;
+          event.preventDefault();
+          if (event.key === 'Enter') onOpen();
+          else if (folds) onToggle();
+        }}
+      >
+        <span className={styles.icon}><KindIcon kind={node.ref.kind} size={18} /></span>
+        <span className={styles.text}>
+          <span className={styles.kind}>
+            <span className={styles.kindName}>{node.ref.kind}</span>
+            {node.hook ? <span className={styles.tag}>hook</span> : null}
+            {node.requiresPruning ? <CircleSlash size={11} className={styles.prune} aria-label={t('resource.notInGit')} /> : null}
+            <Info node={node} />
+          </span>
+          <span className={styles.name} title={node.healthMessage ? `${title}\n${node.healthMessage}` : title}>
+            <span className={styles.start}>{title.slice(0, -TAIL)}</span>
+            <span className={styles.tail}>{title.slice(-TAIL)}</span>
+          </span>
         </span>
-        <span className={styles.name} title={node.healthMessage ? `${title}\n${node.healthMessage}` : title}>
-          <span className={styles.start}>{title.slice(0, -TAIL)}</span>
-          <span className={styles.tail}>{title.slice(-TAIL)}</span>
+        <span className={styles.states}>
+          {node.health ? <Health status={node.health} size={14} iconOnly /> : null}
+          {node.sync ? <Sync status={node.sync} size={14} iconOnly /> : null}
         </span>
-      </span>
-      <span className={styles.states}>
-        {node.health ? <Health status={node.health} size={14} iconOnly /> : null}
-        {node.sync ? <Sync status={node.sync} size={14} iconOnly /> : null}
-      </span>
-      {node.hasChildren && node.type !== 'application' ? (
+      </div>
+      {folds ? (
         <button
           type="button"
           tabIndex={-1}
           className={clsx(styles.toggle, collapsed && styles.closed)}
+          aria-expanded={!collapsed && node.type !== 'group'}
           aria-label={t(collapsed || node.type === 'group' ? 'tree.expand' : 'tree.collapse')}
-          onClick={(event) => {
-            event.stopPropagation();
-            onToggle();
-          }}
+          onClick={onToggle}
         >
           {node.type === 'group' ? <ChevronsUpDown size={12} /> : <ChevronRight size={12} />}
         </button>

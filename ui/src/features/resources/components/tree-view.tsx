@@ -76,7 +76,7 @@ function Tree({ nodes, selected, matches, onSelect }: Props) {
     canvas.current?.querySelector<HTMLElement>(`[data-node="${CSS.escape(to)}"]`)?.focus();
   };
   return (
-    <div ref={canvas} className={styles.canvas} onKeyDown={onKeyDown} role="tree" aria-label={t('tree.title')}>
+    <div ref={canvas} className={styles.canvas} onKeyDown={onKeyDown} role="group" aria-label={t('tree.title')}>
       <ReactFlow
         nodes={flowNodes}
         edges={edges}
