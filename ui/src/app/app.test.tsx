@@ -61,6 +61,19 @@ describe.each([{ paged: true }, { paged: false }])('the list, server pages: $pag
   });
 });
 
+describe('the quick switcher', () => {
+  it('goes from one application to another by name', async () => {
+    const { user, address } = await renderApp('/applications/argocd/ranker-dev');
+    await screen.findByRole('button', { name: 'Sync' });
+    await user.keyboard('{Control>}k{/Control}');
+    const box = await screen.findByRole('combobox', { name: 'Go to an application' });
+    await user.type(box, 'fraud-detector');
+    await waitFor(() => expect(screen.getAllByRole('option')).toHaveLength(3));
+    await user.keyboard('{ArrowDown}{Enter}');
+    await waitFor(() => expect(address()).toBe('/applications/argocd/fraud-detector-prod'));
+  });
+});
+
 describe('ten thousand applications', () => {
   it('draws only what is on the screen and asks only for that', async () => {
     const { server } = await renderApp('/applications', { apps: 10_000 });

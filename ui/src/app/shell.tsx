@@ -1,7 +1,7 @@
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { Link, Outlet, useNavigate, useParams } from '@tanstack/react-router';
-import { ChevronRight, CircleUser, Keyboard, LogOut } from 'lucide-react';
-import { Suspense, useState } from 'react';
+import { ChevronRight, CircleUser, Keyboard, LogOut, Search } from 'lucide-react';
+import { lazy, Suspense, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { IconButton } from '@/components/button';
 import { Skeleton } from '@/components/empty';
@@ -9,17 +9,22 @@ import { ExternalLink } from '@/components/external-link';
 import { Logo } from '@/components/logo';
 import { Menu } from '@/components/menu';
 import { logout, settingsQuery, userInfoQuery, versionQuery } from '@/features/session/api/session';
-import { useHotkey } from '@/lib/use-hotkey';
+import { useCommandKey, useHotkey } from '@/lib/use-hotkey';
 import { LanguageMenu, ThemeMenu } from './preference-menus';
 import { ShortcutsDialog } from './shortcuts-dialog';
 import styles from './shell.module.css';
+
+const AppSwitcher = lazy(() => import('@/features/applications/components/app-switcher').then((module) => ({ default: module.AppSwitcher })));
 
 export function Shell() {
   const { t } = useTranslation();
   const { namespace, name } = useParams({ strict: false });
   const settings = useQuery(settingsQuery);
   const [shortcuts, setShortcuts] = useState(false);
+  const [switcher, setSwitcher] = useState(false);
+  const navigate = useNavigate();
   useHotkey('?', () => setShortcuts(true));
+  useCommandKey('k', () => setSwitcher(true));
   return (
     <div className={styles.shell}>
       <a href="#main" className={styles.skip} onClick={focusMain}>{t('shell.skip')}</a>
@@ -39,6 +44,11 @@ export function Shell() {
           ) : null}
         </nav>
         <div className={styles.tools}>
+          <button type="button" className={styles.jump} aria-keyshortcuts="Control+K Meta+K" onClick={() => setSwitcher(true)}>
+            <Search aria-hidden size={14} />
+            <span>{t('switcher.open')}</span>
+            <kbd>{/Mac/.test(navigator.userAgent) ? '⌘K' : 'Ctrl K'}</kbd>
+          </button>
           <IconButton label={t('shell.shortcuts')} onClick={() => setShortcuts(true)}><Keyboard /></IconButton>
           <LanguageMenu />
           <ThemeMenu />
@@ -48,6 +58,17 @@ export function Shell() {
       <main id="main" tabIndex={-1} className={styles.main}>
         <Suspense fallback={<Skeleton lines={10} />}><Outlet /></Suspense>
       </main>
+      {switcher ? (
+        <Suspense>
+          <AppSwitcher
+            onClose={() => setSwitcher(false)}
+            onOpen={(app) => {
+              setSwitcher(false);
+              void navigate({ to: '/applications/$namespace/$name', params: { namespace: app.metadata.namespace ?? '', name: app.metadata.name } });
+            }}
+          />
+        </Suspense>
+      ) : null}
       {shortcuts ? <ShortcutsDialog onClose={() => setShortcuts(false)} /> : null}
     </div>
   );

@@ -3,6 +3,7 @@ import { Dialog } from '@/components/dialog';
 import styles from './shortcuts-dialog.module.css';
 
 const KEYS = [
+  ['Ctrl K', 'jump'],
   ['/', 'search'],
   ['↑ ↓ ← →', 'move'],
   ['Enter', 'open'],

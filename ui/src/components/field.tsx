@@ -1,7 +1,7 @@
 import clsx from 'clsx';
 import { Check, ChevronDown, Minus } from 'lucide-react';
 import { Checkbox as Radix } from 'radix-ui';
-import { useId, type InputHTMLAttributes, type ReactNode, type SelectHTMLAttributes } from 'react';
+import { useId, type ComponentProps, type ReactNode, type SelectHTMLAttributes } from 'react';
 import styles from './field.module.css';
 
 interface FieldProps {
@@ -29,7 +29,7 @@ export function Field({ label, hint, error, required, children }: FieldProps) {
   );
 }
 
-export function TextInput({ className, ...rest }: InputHTMLAttributes<HTMLInputElement>) {
+export function TextInput({ className, ...rest }: ComponentProps<'input'>) {
   return <input className={clsx(styles.input, className)} spellCheck={false} autoComplete="off" {...rest} />;
 }
 

@@ -5,6 +5,23 @@ export function isTyping(target: EventTarget | null): boolean {
   return target instanceof HTMLElement && (target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName));
 }
 
+/** Runs `action` on Ctrl or Command with a key, wherever the focus is. */
+export function useCommandKey(key: string, action: () => void): void {
+  const latest = useRef(action);
+  useEffect(() => {
+    latest.current = action;
+  });
+  useEffect(() => {
+    const listener = (event: KeyboardEvent) => {
+      if (event.key.toLowerCase() !== key || !(event.metaKey || event.ctrlKey) || event.altKey || event.shiftKey) return;
+      event.preventDefault();
+      latest.current();
+    };
+    window.addEventListener('keydown', listener);
+    return () => window.removeEventListener('keydown', listener);
+  }, [key]);
+}
+
 /** Runs `action` on a key pressed anywhere but in a field, a dialog or a menu. */
 export function useHotkey(key: string, action: (event: KeyboardEvent) => void, enabled = true): void {
   const latest = useRef(action);

@@ -1,6 +1,12 @@
 import type { Application, OperationPhase, ResourceResult, ResourceStatus } from '@/api-types';
 import { resourceKey } from '@/lib/resource-key';
 
+/** Tells one operation from the next, and one that ended from one that runs. Times have whole seconds only. */
+export function operationMark(app: Application): string {
+  const state = app.status?.operationState;
+  return state ? [state.startedAt, state.finishedAt, state.phase].join() : '';
+}
+
 /** One object of an operation, from waiting to done. */
 export interface ProgressRow {
   key: string;

@@ -7,8 +7,15 @@ import { Spinner } from '@/components/spinner';
 import { Phase } from '@/components/status';
 import { Took } from '@/components/time';
 import { shortRevision } from '@/lib/format';
-import { progressOf, type ProgressRow } from '../progress';
+import { operationMark, progressOf, type ProgressRow } from '../progress';
 import styles from './operation-progress.module.css';
+
+/** The operation that was just asked for: `before` is the mark of the one before it, which must not be taken for it. */
+export function StartedOperation({ app, before }: { app: Application; before: string }) {
+  const { t } = useTranslation();
+  if (operationMark(app) === before) return <p className={styles.waiting}><Spinner /> {t('operation.starting')}</p>;
+  return <OperationProgress app={app} />;
+}
 
 /** The operation as it goes: one line per object. */
 export function OperationProgress({ app }: { app: Application }) {
@@ -43,7 +50,7 @@ export function OperationProgress({ app }: { app: Application }) {
 function Row({ row }: { row: ProgressRow }) {
   const { t } = useTranslation();
   return (
-    <li className={clsx(styles.row, styles[row.state])}>
+    <li className={clsx(styles.row, row.state === 'waiting' ? styles.queued : styles[row.state])}>
       <span className={styles.state} title={t(`operation.${row.state}`)}>
         <StateIcon state={row.state} />
         <span className="sr-only">{t(`operation.${row.state}`)}</span>

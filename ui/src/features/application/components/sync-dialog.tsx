@@ -5,11 +5,12 @@ import { useTranslation } from 'react-i18next';
 import type { Application } from '@/api-types';
 import { Button } from '@/components/button';
 import { Dialog } from '@/components/dialog';
-import { Spinner } from '@/components/spinner';
-import { syncApplication, terminateOperation } from '@/lib/api/actions';
-import { appId, isOperating, sourceOf } from '@/lib/application';
+import { syncApplication } from '@/lib/api/actions';
+import { appId, sourceOf } from '@/lib/application';
+import { operationMark } from '../progress';
 import { initialChoices, toSyncRequest } from '../sync-request';
-import { OperationProgress } from './operation-progress';
+import { ProgressFooter } from './operation-dialog';
+import { StartedOperation } from './operation-progress';
 import styles from './sync-dialog.module.css';
 import { SyncForm } from './sync-form';
 
@@ -27,12 +28,10 @@ export function SyncDialog({ app, preset, onClose }: Props) {
     ...initialChoices(app.spec),
     ...(preset?.length ? { resources: new Set(preset) } : {}),
   }));
-  /** The start of the operation before ours, to tell the two apart. */
-  const [before, setBefore] = useState<string | null>(null);
+  const [before, setBefore] = useState('');
   const managed = (app.status?.resources ?? []).filter((resource) => !resource.hook);
   const sync = useMutation({ mutationFn: () => syncApplication(appId(app), toSyncRequest(choices, managed)) });
   const submitted = sync.isSuccess;
-  const started = submitted && app.status?.operationState !== undefined && (app.status.operationState.startedAt !== before || isOperating(app));
   const nothingChosen = choices.resources !== 'all' && choices.resources.size === 0;
 
   return (
@@ -62,13 +61,13 @@ export function SyncDialog({ app, preset, onClose }: Props) {
       }
     >
       {submitted ? (
-        started ? <OperationProgress app={app} /> : <p className={styles.waiting}><Spinner /> {t('operation.starting')}</p>
+        <StartedOperation app={app} before={before} />
       ) : (
         <form
           id="sync-form"
           onSubmit={(event) => {
             event.preventDefault();
-            setBefore(app.status?.operationState?.startedAt ?? null);
+            setBefore(operationMark(app));
             sync.mutate();
           }}
         >
@@ -77,27 +76,5 @@ export function SyncDialog({ app, preset, onClose }: Props) {
         </form>
       )}
     </Dialog>
-  );
-}
-
-/** The running or last operation on its own. */
-export function OperationDialog({ app, onClose }: { app: Application; onClose: () => void }) {
-  const { t } = useTranslation();
-  return (
-    <Dialog title={t('operation.title')} description={app.metadata.name} width={760} onClose={onClose} footer={<ProgressFooter app={app} onClose={onClose} />}>
-      <OperationProgress app={app} />
-    </Dialog>
-  );
-}
-
-function ProgressFooter({ app, onClose }: { app: Application; onClose: () => void }) {
-  const { t } = useTranslation();
-  const terminate = useMutation({ mutationFn: () => terminateOperation(appId(app)) });
-  return (
-    <>
-      {terminate.isError ? <span role="alert" className={styles.footError}>{terminate.error.message}</span> : null}
-      {isOperating(app) ? <Button busy={terminate.isPending} onClick={() => terminate.mutate()}>{t('actions.terminate')}</Button> : null}
-      <Button tone="primary" onClick={onClose}>{isOperating(app) ? t('operation.background') : t('common.close')}</Button>
-    </>
   );
 }

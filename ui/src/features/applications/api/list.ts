@@ -3,7 +3,7 @@ import type { Application, ApplicationList, ApplicationWatchEvent, Facets } from
 import { appId, appKey } from '@/lib/application';
 import type { QueryInit } from '@/lib/base';
 import { request } from '@/lib/http';
-import { toListQuery, type ListSearch } from '../search';
+import { matches, toListQuery, type ListSearch } from '../search';
 
 export const PAGE_SIZE = 100;
 
@@ -30,6 +30,19 @@ export function knownFacets(client: QueryClient): Partial<Facets> {
   const pages = client.getQueriesData<ApplicationList>({ queryKey: pagesKey });
   return pages.map(([, page]) => page?.metadata?.facets).findLast(Boolean) ?? {};
 }
+
+/** The few best matches for the quick switcher. Servers that do not search are searched here. */
+export const switcherQuery = (text: string) =>
+  queryOptions({
+    queryKey: ['applications', 'switcher', text],
+    queryFn: async ({ signal }): Promise<Application[]> => {
+      const search: ListSearch = { q: text };
+      const list = await request<ApplicationList>('api/v1/applications', { query: { ...toListQuery(search), limit: 12, fields: LIST_FIELDS }, signal });
+      const items = list.items ?? [];
+      return list.metadata?.total === undefined ? items.filter((app) => matches(app, search)).slice(0, 12) : items;
+    },
+    staleTime: 5_000,
+  });
 
 export interface AllApplications {
   apps: ReadonlyMap<string, Application>;

@@ -4,6 +4,7 @@ import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import type { KubernetesObject } from '@/api-types';
 import { IconButton } from '@/components/button';
+import { ErrorPanel } from '@/components/empty';
 import { Select, TextInput } from '@/components/field';
 import type { AppId } from '@/lib/application';
 import { useDebounced } from '@/lib/use-debounced';
@@ -73,6 +74,7 @@ export function LogsTab({ id, pods }: Props) {
           attempt={attempt}
           wrap={wrap}
           times={times}
+          onRetry={() => setAttempt((now) => now + 1)}
         />
       ) : null}
     </div>
@@ -85,9 +87,10 @@ interface StreamProps {
   attempt: number;
   wrap: boolean;
   times: boolean;
+  onRetry: () => void;
 }
 
-function LogStream({ id, request, attempt, wrap, times }: StreamProps) {
+function LogStream({ id, request, attempt, wrap, times, onRetry }: StreamProps) {
   const { t } = useTranslation();
   const { lines, state, error } = useLogs(id, request, attempt);
   const save = () => {
@@ -100,9 +103,10 @@ function LogStream({ id, request, attempt, wrap, times }: StreamProps) {
   };
   return (
     <>
+      {error && lines.length === 0 ? <ErrorPanel title={t('logs.state.failed')} error={error} onRetry={onRetry} /> : null}
       <LogLines lines={lines} follow={request.follow} wrap={wrap} times={times} filter={request.filter} />
       <div className={styles.foot} role="status">
-        <span className={state === 'failed' ? styles.failed : undefined}>{error ? error.message : t(`logs.state.${state satisfies LogState}`)}</span>
+        <span className={state === 'failed' ? styles.failed : undefined}>{error && lines.length > 0 ? error.message : t(`logs.state.${state satisfies LogState}`)}</span>
         <span>{t('logs.count', { count: lines.length })}</span>
         <IconButton label={t('logs.download')} disabled={lines.length === 0} onClick={save}><Download /></IconButton>
       </div>

@@ -1,11 +1,12 @@
 import { List, Network } from 'lucide-react';
-import { lazy, Suspense, useCallback, useState, type ReactNode } from 'react';
+import { lazy, Suspense, useCallback, useRef, useState, type ReactNode } from 'react';
 import { useTranslation } from 'react-i18next';
 import type { Application, HealthStatusCode } from '@/api-types';
 import { Empty, ErrorPanel, Skeleton } from '@/components/empty';
 import { Select, TextInput } from '@/components/field';
 import { Segmented } from '@/components/segmented';
 import { readPreference, writePreference } from '@/lib/storage';
+import { useHotkey } from '@/lib/use-hotkey';
 import { ROOT, type GraphNode } from '../graph';
 import { useTree } from '../hooks/use-tree';
 import type { PanelTab } from '../panel-tabs';
@@ -37,6 +38,11 @@ export function Workspace({ app, mode, onMode, selected, tab, onSelect, onTab, o
   const { nodes, isPending, error, retry } = useTree(app);
   const [text, setText] = useState('');
   const [state, setState] = useState('');
+  const filter = useRef<HTMLInputElement>(null);
+  useHotkey('/', (event) => {
+    event.preventDefault();
+    filter.current?.focus();
+  });
   const matches = useCallback((node: GraphNode) => matchesFilter(node, text, state), [text, state]);
   const select = useCallback((id: string | undefined) => onSelect(id === ROOT ? undefined : id), [onSelect]);
   const node = nodes.find((each) => each.id === selected && each.id !== ROOT);
@@ -64,7 +70,7 @@ export function Workspace({ app, mode, onMode, selected, tab, onSelect, onTab, o
               { value: 'list', label: t('tree.list'), icon: <List aria-hidden /> },
             ]}
           />
-          <TextInput className={styles.filter} placeholder={t('tree.filter')} aria-label={t('tree.filter')} value={text} onChange={(event) => setText(event.target.value)} />
+          <TextInput ref={filter} className={styles.filter} aria-keyshortcuts="/" placeholder={t('tree.filter')} aria-label={t('tree.filter')} value={text} onChange={(event) => setText(event.target.value)} onKeyDown={(event) => event.key === 'Escape' && (text ? setText('') : event.currentTarget.blur())} />
           <Select aria-label={t('tree.state')} value={state} onChange={(event) => setState(event.target.value)}>
             <option value="">{t('tree.anyState')}</option>
             {STATES.map((each) => <option key={each} value={each}>{each === 'OutOfSync' ? t('sync.OutOfSync') : t(`health.${each}`)}</option>)}
