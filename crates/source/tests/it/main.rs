@@ -9,4 +9,7 @@
 )]
 
 mod fixture;
+mod host;
+mod http;
 mod local;
+mod ssh;
