@@ -277,7 +277,7 @@ async fn read_commit(
 ) -> Result<(Arc<Generation>, Vec<u8>), Error> {
     let failed = |cause| repo.error(cause, None);
     repo.ensure(commit.0).await.map_err(failed)?;
-    let generation = repo.mirror.generation().map_err(failed)?;
+    let generation = repo.mirror.generation();
     let data = generation
         .read(commit.0, gix_object::Kind::Commit)
         .map_err(|source| {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use driftless_core::Clock;
 use gix_hash::ObjectId;
 use parking_lot::Mutex;
-use tokio::sync::{Notify, broadcast, watch};
+use tokio::sync::{Notify, Semaphore, broadcast, watch};
 use tokio::time::Instant;
 
 use super::answer::{self, Answer};
@@ -30,6 +30,8 @@ const MAX_ANSWERS: usize = 4096;
 const STORE_INTERVAL: Duration = Duration::from_secs(300);
 /// How long a list of tags serves for showing them.
 const TAGS_FOR: Duration = Duration::from_secs(60);
+/// Most fetches under way from one repository.
+const MAX_FETCHES: usize = 4;
 /// Longer lists are not kept in memory.
 const MAX_TAGS: usize = 20_000;
 /// Most branches and tags fetched at once, when a host gives a commit no other way.
@@ -96,6 +98,9 @@ pub(crate) struct Repo {
     answers: Mutex<HashMap<String, Answer>>,
     stored: Mutex<Option<Instant>>,
     tags: Mutex<Option<Tags>>,
+    repair_failed: Mutex<Option<Instant>>,
+    /// How many fetches may be under way.
+    slots: Semaphore,
 }
 
 impl Repo {
@@ -117,6 +122,8 @@ impl Repo {
             fetches: Mutex::default(),
             stored: Mutex::default(),
             tags: Mutex::default(),
+            repair_failed: Mutex::default(),
+            slots: Semaphore::new(MAX_FETCHES),
         })
     }
 
@@ -392,7 +399,7 @@ impl Repo {
 
     /// Makes a commit readable, fetching it once however many ask.
     pub(crate) async fn ensure(self: &Arc<Self>, commit: ObjectId) -> Result<(), Cause> {
-        if self.mirror.has(commit)? {
+        if self.mirror.has(commit) && !self.should_repair() {
             return Ok(());
         }
         let mut done = {
@@ -439,8 +446,18 @@ impl Repo {
         }
     }
 
+    /// Says whether to try and replace a damaged copy now.
+    fn should_repair(&self) -> bool {
+        self.mirror.is_damaged()
+            && self
+                .repair_failed
+                .lock()
+                .is_none_or(|at| at.elapsed() > REPEAT_FAILURE)
+    }
+
     async fn fetch(&self, commit: ObjectId) -> Result<(), Cause> {
-        if self.mirror.has(commit)? {
+        let here = self.mirror.has(commit);
+        if here && !self.should_repair() {
             return Ok(());
         }
         let access = self.access.lock().clone();
@@ -449,7 +466,7 @@ impl Repo {
         let mut result = self.fetch_once(&access, commit).await;
         if let Err(Cause::Mirror { .. }) = &result {
             // What we said to have may not be whole: start anew, once.
-            self.mirror.generation()?.report_damage();
+            self.mirror.generation().report_damage();
             result = self.fetch_once(&access, commit).await;
         }
         self.count(
@@ -466,12 +483,18 @@ impl Repo {
             ok = result.is_ok(),
             "Fetched a commit"
         );
+        if here && result.is_err() {
+            // A damaged copy is better than none.
+            *self.repair_failed.lock() = Some(Instant::now());
+            return Ok(());
+        }
         result
     }
 
     async fn fetch_once(&self, access: &Access, commit: ObjectId) -> Result<(), Cause> {
-        // A damaged copy is replaced before we say what we have.
-        self.mirror.generation()?;
+        let Ok(_slot) = self.slots.acquire().await else {
+            return Err(Cause::Lost("a fetch"));
+        };
         let _gate = self.mirror.fetching().await;
         if let Some(copied) = access
             .transport

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -22,6 +23,8 @@ pub(crate) struct Behaviour {
     pub(crate) old: bool,
     /// Waits so long after it has the answer.
     pub(crate) delay: Duration,
+    /// Keeps the answers it has until this is taken back.
+    pub(crate) held: bool,
     /// Sends everybody to this address.
     pub(crate) redirect: Option<String>,
     /// Answers with a web page.
@@ -33,6 +36,8 @@ pub(crate) struct Host {
     pub(crate) url: String,
     pub(crate) behaviour: Arc<Mutex<Behaviour>>,
     pub(crate) requests: Arc<Mutex<Vec<String>>>,
+    /// How many answers were made, sent or not.
+    pub(crate) answered: Arc<AtomicUsize>,
     task: tokio::task::JoinHandle<()>,
 }
 
@@ -63,19 +68,27 @@ impl Host {
         let url = format!("{scheme}://{}", listener.local_addr().unwrap());
         let behaviour: Arc<Mutex<Behaviour>> = Arc::default();
         let requests: Arc<Mutex<Vec<String>>> = Arc::default();
-        let shared = (root.to_owned(), behaviour.clone(), requests.clone());
+        let answered: Arc<AtomicUsize> = Arc::default();
+        let shared = (
+            root.to_owned(),
+            behaviour.clone(),
+            requests.clone(),
+            answered.clone(),
+        );
         let task = tokio::spawn(async move {
             let mut connections = tokio::task::JoinSet::new();
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
                 stream.set_nodelay(true).unwrap();
-                let (root, behaviour, requests) = shared.clone();
+                let (root, behaviour, requests, answered) = shared.clone();
                 let tls = tls.clone();
                 connections.spawn(async move {
                     match tls {
-                        None => talk(stream, &root, &behaviour, &requests).await,
+                        None => talk(stream, &root, &behaviour, &requests, &answered).await,
                         Some(tls) => match tls.accept(stream).await {
-                            Ok(stream) => talk(stream, &root, &behaviour, &requests).await,
+                            Ok(stream) => {
+                                talk(stream, &root, &behaviour, &requests, &answered).await
+                            }
                             Err(_) => None,
                         },
                     }
@@ -86,6 +99,7 @@ impl Host {
             url,
             behaviour,
             requests,
+            answered,
             task,
         }
     }
@@ -118,6 +132,7 @@ async fn talk<S: AsyncRead + AsyncWrite + Unpin>(
     root: &Path,
     behaviour: &Mutex<Behaviour>,
     requests: &Mutex<Vec<String>>,
+    answered: &AtomicUsize,
 ) -> Option<()> {
     let mut stream = BufReader::new(stream);
     loop {
@@ -127,7 +142,11 @@ async fn talk<S: AsyncRead + AsyncWrite + Unpin>(
             .push(format!("{} {}", request.method, request.path));
         let now = behaviour.lock().clone();
         let answer = answer(&request, root, &now).await;
+        answered.fetch_add(1, Ordering::Relaxed);
         tokio::time::sleep(now.delay).await;
+        while behaviour.lock().held {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
         stream.write_all(&answer).await.ok()?;
         stream.flush().await.ok()?;
     }

@@ -286,6 +286,56 @@ async fn a_damaged_copy_is_fetched_again() {
     }
 }
 
+#[tokio::test]
+async fn a_damaged_copy_serves_what_it_can_while_the_repository_is_gone() {
+    let origin = Origin::with(&[("a", "1")]);
+    let repository = origin.repository();
+    let service = Service::new();
+    let first = service.resolve(&repository, "main").await.unwrap();
+    let second = origin.commit(&[("a", "2")]);
+    let second_commit = service.resolve(&repository, "main").await.unwrap();
+    assert_eq!(second_commit.to_string(), second);
+    service
+        .git
+        .keep(&repository, &AppKey::new("argocd", "app"), &[first])
+        .await
+        .unwrap();
+    let dir = service.dir.clone();
+    drop(service);
+    // The second commit's pack goes.
+    let mut packs = files_below(dir.path(), "pack");
+    packs.sort_by_key(|pack| std::fs::metadata(pack).unwrap().modified().unwrap());
+    assert_eq!(packs.len(), 2);
+    std::fs::remove_file(&packs[1]).unwrap();
+    std::fs::rename(origin.path().join(".git"), origin.path().join("gone")).unwrap();
+    let service = Service::reopen(dir.clone(), |_| {});
+    assert_eq!(
+        read(&*service.git.tree(&repository, first).await.unwrap(), "a"),
+        "1"
+    );
+    let error = service
+        .git
+        .tree(&repository, second_commit)
+        .await
+        .err()
+        .unwrap();
+    assert_eq!(error.reason(), "RepositoryNotFound");
+    // Back again, the copy is replaced, and what was whole is carried over.
+    std::fs::rename(origin.path().join("gone"), origin.path().join(".git")).unwrap();
+    assert_eq!(
+        read(
+            &*service.git.tree(&repository, second_commit).await.unwrap(),
+            "a"
+        ),
+        "2"
+    );
+    std::fs::remove_dir_all(origin.path().join(".git")).unwrap();
+    assert_eq!(
+        read(&*service.git.tree(&repository, first).await.unwrap(), "a"),
+        "1"
+    );
+}
+
 fn files_below(dir: &std::path::Path, extension: &str) -> Vec<std::path::PathBuf> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(dir).unwrap() {

@@ -5,6 +5,8 @@
     clippy::panic,
     clippy::print_stdout,
     clippy::format_collect,
+    clippy::format_push_string,
+    clippy::semicolon_if_nothing_returned,
     reason = "these are tests, helpers included"
 )]
 
@@ -12,4 +14,5 @@ mod fixture;
 mod host;
 mod http;
 mod local;
+mod scale;
 mod ssh;

@@ -12,7 +12,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use gix_hash::ObjectId;
 use gix_object::{Exists as _, Find as _, Kind};
@@ -122,13 +122,25 @@ impl Generation {
         }
     }
 
+    /// Puts a received pack in place.
+    fn add(&self, pack: IncomingPack) -> Result<Option<PathBuf>, Cause> {
+        self.with(|handle| pack.index_into(&self.objects.join("pack"), handle))
+    }
+
     pub(crate) fn contains(&self, id: ObjectId) -> bool {
         self.with(|handle| handle.exists(&id))
     }
 
-    /// Marks this life as one to be replaced.
+    /// Marks this life as one to be replaced. It serves what it still can until something better is there.
     pub(crate) fn report_damage(&self) {
-        self.damaged.store(true, Ordering::Relaxed);
+        if !self.damaged.swap(true, Ordering::Relaxed) {
+            let dir = self.objects.display();
+            tracing::warn!(%dir, "Local copy is damaged, fetching it again");
+        }
+    }
+
+    fn is_damaged(&self) -> bool {
+        self.damaged.load(Ordering::Relaxed)
     }
 }
 
@@ -147,6 +159,10 @@ pub(crate) struct Mirror {
     /// Held shared while fetching, alone while replacing objects: what a host was told that we have must still be
     /// there when its answer arrives.
     gate: Arc<tokio::sync::RwLock<()>>,
+    /// Held while one life is followed by another.
+    succession: Mutex<()>,
+    /// Size after the last compaction: what is kept may be larger than the quota.
+    floor: AtomicU64,
 }
 
 impl Mirror {
@@ -162,40 +178,31 @@ impl Mirror {
         let objects = generation_dir(&dir, newest);
         let intact = pack::sweep(&objects.join("pack")).map_err(mirror_error("checking"))?;
         let generation = Generation::open(objects).map_err(mirror_error("opening"))?;
-        let mirror = Self {
+        if !intact {
+            generation.report_damage();
+        }
+        Ok(Self {
             commits: Mutex::new(read_commits(&dir)),
             dir,
             generation: RwLock::new(Arc::new(generation)),
             gate: Arc::default(),
-        };
-        if !intact {
-            tracing::warn!(dir = %mirror.dir.display(), "Local copy is damaged, fetching it again");
-            mirror.rebuild()?;
-        }
-        Ok(mirror)
+            succession: Mutex::default(),
+            floor: AtomicU64::new(0),
+        })
     }
 
-    /// Returns the life to read from; a damaged one is replaced first.
-    pub(crate) fn generation(&self) -> Result<Arc<Generation>, Cause> {
-        let current = self.generation.read().clone();
-        if !current.damaged.load(Ordering::Relaxed) {
-            return Ok(current);
-        }
-        tracing::warn!(dir = %self.dir.display(), "Local copy is damaged, fetching it again");
-        self.rebuild()?;
-        Ok(self.generation.read().clone())
+    /// Returns the life to read from.
+    pub(crate) fn generation(&self) -> Arc<Generation> {
+        self.generation.read().clone()
     }
 
-    /// Starts anew with nothing.
-    fn rebuild(&self) -> Result<(), Cause> {
-        self.commits.lock().clear();
-        write_commits(&self.dir, &[]).map_err(mirror_error("rebuilding"))?;
-        self.succeed(|_| Ok(()))
+    /// Says whether objects turned out to be missing or unreadable.
+    pub(crate) fn is_damaged(&self) -> bool {
+        self.generation().is_damaged()
     }
 
     /// Replaces the current life by a new one that `fill` puts objects into. Readers of the old one go on.
     fn succeed(&self, fill: impl FnOnce(&Generation) -> Result<(), Cause>) -> Result<(), Cause> {
-        let mut current = self.generation.write();
         let lives = generations(&self.dir).map_err(mirror_error("rebuilding"))?;
         let next = lives.last().map_or(0, |newest| newest + 1);
         let fresh = Generation::open(generation_dir(&self.dir, next))
@@ -204,7 +211,7 @@ impl Mirror {
             fresh.retired.store(true, Ordering::Relaxed);
             return Err(error);
         }
-        let old = std::mem::replace(&mut *current, Arc::new(fresh));
+        let old = std::mem::replace(&mut *self.generation.write(), Arc::new(fresh));
         old.retired.store(true, Ordering::Relaxed);
         Ok(())
     }
@@ -215,19 +222,27 @@ impl Mirror {
     }
 
     /// Says whether a commit can be read here.
-    pub(crate) fn has(&self, commit: ObjectId) -> Result<bool, Cause> {
-        Ok(self.generation()?.contains(commit))
+    pub(crate) fn has(&self, commit: ObjectId) -> bool {
+        self.generation().contains(commit)
     }
 
-    /// Returns commits to name to a host as ours, newest first.
+    /// Returns commits to name to a host as ours, newest first. Of a damaged copy we claim nothing.
     pub(crate) fn haves(&self) -> Vec<ObjectId> {
+        if self.is_damaged() {
+            return Vec::new();
+        }
         self.commits.lock().iter().rev().copied().collect()
+    }
+
+    /// Says whether an object need not be copied again.
+    pub(crate) fn has_for_good(&self, id: ObjectId) -> bool {
+        let generation = self.generation();
+        !generation.is_damaged() && generation.with(|handle| handle.exists_without_refresh(&id))
     }
 
     /// Returns the only commit whose id starts with `prefix`: `Err` when there are several.
     pub(crate) fn find_short(&self, prefix: &str) -> Result<Option<ObjectId>, Cause> {
-        let generation = self.generation()?;
-        generation.with(|handle| find_short(handle, prefix))
+        self.generation().with(|handle| find_short(handle, prefix))
     }
 
     /// Looks for a commit by the start of its id in a pack that is then thrown away.
@@ -241,19 +256,58 @@ impl Mirror {
         })
     }
 
-    /// Puts a received pack in place and remembers the commits it was for.
+    /// Puts a received pack in place and remembers the commits it was for. When the copy is damaged, the pack (which
+    /// builds on nothing then, see [`Self::haves`]) begins a new one, together with what can be saved.
     pub(crate) fn add(&self, pack: IncomingPack, commits: &[ObjectId]) -> Result<(), Cause> {
-        let generation = self.generation()?;
-        generation.with(|handle| pack.index_into(&generation.objects.join("pack"), handle))?;
-        for commit in commits {
-            if !generation.contains(*commit) {
-                return Err(Cause::Unreachable {
-                    doing: "fetching",
-                    detail: format!("the host sent a pack without commit {commit}"),
-                });
-            }
+        let succession = self.succession.lock();
+        let generation = self.generation();
+        if generation.is_damaged() {
+            let saved = self.salvage(&generation);
+            self.succeed(|fresh| {
+                fresh.add(pack)?;
+                upkeep::copy(&generation, fresh, &saved)
+            })?;
+            self.commits.lock().clear();
+        } else {
+            drop(succession);
+            generation.add(pack)?;
+        }
+        let generation = self.generation();
+        if let Some(missing) = commits.iter().find(|commit| !generation.contains(**commit)) {
+            let detail = format!("the host sent a pack without commit {missing}");
+            return Err(Cause::Unreachable {
+                doing: "fetching",
+                detail,
+            });
         }
         self.remember(commits).map_err(mirror_error("writing"))
+    }
+
+    /// Returns the objects of those kept commits that are still whole.
+    fn salvage(&self, generation: &Generation) -> Vec<(ObjectId, Kind)> {
+        let mut saved = BTreeSet::new();
+        for commit in self.kept().unwrap_or_default() {
+            let ids = closure(
+                &[commit],
+                &mut |id, kind| {
+                    generation.read(id, kind).map_err(|source| Cause::Mirror {
+                        doing: "saving",
+                        source,
+                    })
+                },
+                &mut |_| false,
+                upkeep::MAX_OBJECTS,
+            );
+            // Files are looked at too: a pack is no better than its worst object.
+            if let Ok(ids) = ids
+                && ids
+                    .iter()
+                    .all(|(id, kind)| generation.read(*id, *kind).is_ok())
+            {
+                saved.extend(ids);
+            }
+        }
+        saved.into_iter().collect()
     }
 
     fn remember(&self, commits: &[ObjectId]) -> io::Result<()> {

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{self, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -56,8 +56,12 @@ impl IncomingPack {
     }
 
     /// Checks the pack, writes it with its index into `folder`. Objects that it builds on are looked up in `known`.
-    /// An empty pack is nothing.
-    pub(super) fn index_into(mut self, folder: &Path, known: &Handle) -> Result<(), Cause> {
+    /// An empty pack is nothing. Returns the path of the index.
+    pub(super) fn index_into(
+        mut self,
+        folder: &Path,
+        known: &Handle,
+    ) -> Result<Option<PathBuf>, Cause> {
         if self.header.get(..4) != Some(b"PACK") {
             return Err(Cause::Unreachable {
                 doing: "fetching",
@@ -65,7 +69,7 @@ impl IncomingPack {
             });
         }
         if self.header.get(8..) == Some(&[0; 4]) {
-            return Ok(());
+            return Ok(None);
         }
         self.file
             .seek(SeekFrom::Start(0))
@@ -91,7 +95,7 @@ impl IncomingPack {
         if let Some(keep) = written.keep_path {
             fs::remove_file(keep).ok();
         }
-        Ok(())
+        Ok(written.index_path)
     }
 }
 
@@ -170,6 +174,8 @@ pub(super) fn sweep(folder: &Path) -> io::Result<bool> {
                 let pack = path.with_extension("pack");
                 if !matches(&path, &pack)? {
                     intact = false;
+                    fs::remove_file(&path).ok();
+                    fs::remove_file(&pack).ok();
                 }
             }
             Some("pack") if path.with_extension("idx").exists() => {}

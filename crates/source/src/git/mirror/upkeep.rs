@@ -6,6 +6,7 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
 
 use gix_hash::ObjectId;
 use gix_object::Kind;
@@ -15,10 +16,12 @@ use super::{Cause, Generation, Mirror, mirror_error};
 
 /// More packs than this are merged.
 const MAX_PACKS: usize = 24;
+/// More packs than this, however large, are made one.
+const MAX_LARGE_PACKS: usize = 128;
 /// Packs above this size are left alone when merging.
 const SMALL: u64 = 8 << 20;
 /// Most objects of one local copy.
-const MAX_OBJECTS: usize = 20_000_000;
+pub(super) const MAX_OBJECTS: usize = 20_000_000;
 
 struct PackFile {
     index: PathBuf,
@@ -32,10 +35,16 @@ impl Mirror {
         let Ok(_alone) = self.gate.clone().try_write_owned() else {
             return Ok(());
         };
-        let generation = self.generation()?;
+        let _succession = self.succession.lock();
+        let generation = self.generation();
+        if generation.is_damaged() {
+            return Ok(());
+        }
         let packs = packs(&generation.objects.join("pack")).map_err(mirror_error("tidying"))?;
         let total: u64 = packs.iter().map(|pack| pack.size).sum();
-        if total > quota {
+        // What is kept may alone be more than the quota: then only growth is a reason to try again.
+        let floor = self.floor.load(Ordering::Relaxed).saturating_mul(2);
+        if total > quota.max(floor) || packs.len() > MAX_LARGE_PACKS {
             return self.compact(&generation);
         }
         if packs.len() > MAX_PACKS {
@@ -59,8 +68,12 @@ impl Mirror {
             })
         };
         let ids = closure(&kept, &mut find, &mut |_| false, MAX_OBJECTS)?;
-        self.succeed(|fresh| write(generation, fresh, &ids))?;
+        self.succeed(|fresh| copy(generation, fresh, &ids))?;
         self.commits.lock().retain(|commit| kept.contains(commit));
+        let now =
+            packs(&self.generation().objects.join("pack")).map_err(mirror_error("tidying"))?;
+        self.floor
+            .store(now.iter().map(|pack| pack.size).sum(), Ordering::Relaxed);
         Ok(())
     }
 }
@@ -77,9 +90,12 @@ fn merge(generation: &Generation, packs: Vec<PackFile>) -> Result<(), Cause> {
     }
     ids.sort_unstable();
     ids.dedup();
-    write(generation, generation, &ids)?;
-    // A merged pack never bears the name of an old one: it holds more objects than each of them.
-    for pack in small {
+    let merged = write(generation, generation, &ids)?;
+    // The merged pack may be one of them, when that already held all objects.
+    for pack in small
+        .iter()
+        .filter(|pack| merged.as_ref() != Some(&pack.index))
+    {
         fs::remove_file(&pack.index).map_err(mirror_error("tidying"))?;
         fs::remove_file(pack.index.with_extension("pack")).map_err(mirror_error("tidying"))?;
     }
@@ -105,8 +121,21 @@ fn objects_of(generation: &Generation, pack: &PackFile) -> Result<Vec<(ObjectId,
     Ok(ids)
 }
 
-/// Copies `ids` from one life to another (or the same) as one pack.
-fn write(from: &Generation, to: &Generation, ids: &[(ObjectId, Kind)]) -> Result<(), Cause> {
+/// Copies `ids` from one life to another as one pack.
+pub(super) fn copy(
+    from: &Generation,
+    to: &Generation,
+    ids: &[(ObjectId, Kind)],
+) -> Result<(), Cause> {
+    write(from, to, ids).map(drop)
+}
+
+/// Writes `ids` as one pack; returns the path of its index.
+fn write(
+    from: &Generation,
+    to: &Generation,
+    ids: &[(ObjectId, Kind)],
+) -> Result<Option<PathBuf>, Cause> {
     let count = u32::try_from(ids.len()).map_err(|_| Cause::TooLarge {
         what: "the number of objects",
         limit: u64::from(u32::MAX),
@@ -119,8 +148,7 @@ fn write(from: &Generation, to: &Generation, ids: &[(ObjectId, Kind)]) -> Result
         })?;
         writer.push(*kind, &data)?;
     }
-    let pack = writer.finish()?;
-    to.with(|handle| pack.index_into(&to.objects.join("pack"), handle))
+    to.add(writer.finish()?)
 }
 
 fn packs(folder: &Path) -> io::Result<Vec<PackFile>> {

@@ -181,7 +181,6 @@ impl Local {
 
     fn copy_now(&self, commit: ObjectId, mirror: &Mirror, limit: u64) -> Result<(), Cause> {
         let source = Self::objects(&self.layout()?)?;
-        let generation = mirror.generation()?;
         let mut find = |id: ObjectId, kind: Kind| {
             let mut buffer = Vec::new();
             match source.try_find(&id, &mut buffer) {
@@ -195,7 +194,7 @@ impl Local {
                 Err(error) => Err(unreadable_error(error)),
             }
         };
-        let mut has = |id: ObjectId| generation.with(|handle| handle.exists_without_refresh(&id));
+        let mut has = |id: ObjectId| mirror.has_for_good(id);
         let ids = closure(&[commit], &mut find, &mut has, MAX_OBJECTS)?;
         let count = u32::try_from(ids.len()).map_err(|_| Cause::TooLarge {
             what: "the number of objects",

@@ -180,3 +180,6 @@ pub(crate) fn object_id(text: &[u8]) -> Result<ObjectId, Cause> {
     }
     ObjectId::from_hex(text).map_err(|_| malformed("not an object id"))
 }
+
+#[cfg(test)]
+mod tests;
