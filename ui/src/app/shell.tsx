@@ -1,20 +1,19 @@
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { Link, Outlet, useNavigate, useParams } from '@tanstack/react-router';
 import { ChevronRight, CircleUser, Keyboard, LogOut, Search } from 'lucide-react';
-import { lazy, Suspense, useState } from 'react';
+import { Suspense, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { IconButton } from '@/components/button';
 import { Skeleton } from '@/components/empty';
 import { ExternalLink } from '@/components/external-link';
 import { Logo } from '@/components/logo';
 import { Menu } from '@/components/menu';
+import { AppSwitcher } from '@/features/applications/components/app-switcher';
 import { logout, settingsQuery, userInfoQuery, versionQuery } from '@/features/session/api/session';
 import { useCommandKey, useHotkey } from '@/lib/use-hotkey';
 import { LanguageMenu, ThemeMenu } from './preference-menus';
 import { ShortcutsDialog } from './shortcuts-dialog';
 import styles from './shell.module.css';
-
-const AppSwitcher = lazy(() => import('@/features/applications/components/app-switcher').then((module) => ({ default: module.AppSwitcher })));
 
 export function Shell() {
   const { t } = useTranslation();
@@ -59,15 +58,13 @@ export function Shell() {
         <Suspense fallback={<Skeleton lines={10} />}><Outlet /></Suspense>
       </main>
       {switcher ? (
-        <Suspense>
-          <AppSwitcher
-            onClose={() => setSwitcher(false)}
-            onOpen={(app) => {
-              setSwitcher(false);
-              void navigate({ to: '/applications/$namespace/$name', params: { namespace: app.metadata.namespace ?? '', name: app.metadata.name } });
-            }}
-          />
-        </Suspense>
+        <AppSwitcher
+          onClose={() => setSwitcher(false)}
+          onOpen={(app) => {
+            setSwitcher(false);
+            void navigate({ to: '/applications/$namespace/$name', params: { namespace: app.metadata.namespace ?? '', name: app.metadata.name } });
+          }}
+        />
       ) : null}
       {shortcuts ? <ShortcutsDialog onClose={() => setShortcuts(false)} /> : null}
     </div>

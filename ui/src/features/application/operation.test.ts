@@ -52,6 +52,9 @@ describe('toSyncRequest', () => {
   it('starts from the policy of the application', () => {
     expect(toSyncRequest(choices, managed)).toEqual({ prune: true, dryRun: false, strategy: { hook: { force: false } }, syncOptions: { items: ['ServerSideApply=true'] } });
   });
+  it('says so when all options were taken away', () => {
+    expect(toSyncRequest({ ...choices, options: [] }, managed).syncOptions).toEqual({ items: [] });
+  });
   it('names objects only when some are left out', () => {
     const request = toSyncRequest({ ...choices, resources: new Set(['/ConfigMap/ns/conf']) }, managed);
     expect(request.resources).toEqual([{ group: '', kind: 'ConfigMap', namespace: 'ns', name: 'conf' }]);

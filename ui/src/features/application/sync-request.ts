@@ -40,8 +40,9 @@ export function toggleOption(options: readonly string[], option: string, on: boo
 export function toSyncRequest(choices: SyncChoices, managed: readonly ResourceStatus[]): SyncRequest {
   const { revision, prune, dryRun, applyOnly, force, options, resources } = choices;
   const request: SyncRequest = { prune, dryRun, strategy: applyOnly ? { apply: { force } } : { hook: { force } } };
+  // Sent even when empty: without them the application's own options would hold.
+  request.syncOptions = { items: options };
   if (revision.trim()) request.revision = revision.trim();
-  if (options.length > 0) request.syncOptions = { items: options };
   if (resources !== 'all') {
     request.resources = managed
       .filter((resource) => resources.has(resourceKey(resource)))

@@ -13,7 +13,9 @@ import styles from './operation-progress.module.css';
 /** The operation that was just asked for: `before` is the mark of the one before it, which must not be taken for it. */
 export function StartedOperation({ app, before }: { app: Application; before: string }) {
   const { t } = useTranslation();
-  if (operationMark(app) === before) return <p className={styles.waiting}><Spinner /> {t('operation.starting')}</p>;
+  const mark = operationMark(app);
+  // Servers clear the old operation before the new one begins.
+  if (mark === before || mark === '') return <p className={styles.waiting}><Spinner /> {t('operation.starting')}</p>;
   return <OperationProgress app={app} />;
 }
 
