@@ -91,7 +91,10 @@ impl Walk<'_> {
                         None => self.warn(&relative, "the link leads nowhere"),
                     }
                 }
-                EntryKind::Folder | EntryKind::Link | EntryKind::Other => {}
+                EntryKind::Other => {
+                    self.warn(&relative, "passed over: submodules are not read yet");
+                }
+                EntryKind::Folder | EntryKind::Link => {}
             }
         }
         Ok(())

@@ -75,7 +75,7 @@ pub struct Repository {
     pub no_proxy: String,
     /// Whether submodules are part of the tree. Not supported yet: a submodule reads as an unreadable entry.
     pub submodules: bool,
-    /// How many commits of history to fetch; one when not set.
+    /// `depth` as configured. One commit is fetched whatever it says: reading a commit needs no history.
     pub depth: Option<NonZeroU32>,
 }
 

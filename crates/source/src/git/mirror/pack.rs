@@ -31,10 +31,10 @@ pub(crate) struct IncomingPack {
 }
 
 impl IncomingPack {
-    /// Starts a pack of at most `limit` bytes.
-    pub(crate) fn new(limit: u64) -> Self {
+    /// Starts a pack of at most `limit` bytes; a large one waits in `dir`.
+    pub(crate) fn new(limit: u64, dir: &Path) -> Self {
         Self {
-            file: SpooledTempFile::new(IN_MEMORY),
+            file: SpooledTempFile::new_in(IN_MEMORY, dir),
             length: 0,
             limit,
             header: Vec::with_capacity(HEADER),
@@ -107,9 +107,9 @@ pub(crate) struct PackWriter {
 
 impl PackWriter {
     /// Starts a pack of exactly `count` objects.
-    pub(crate) fn new(count: u32, limit: u64) -> Result<Self, Cause> {
+    pub(crate) fn new(count: u32, limit: u64, dir: &Path) -> Result<Self, Cause> {
         let mut writer = Self {
-            pack: IncomingPack::new(limit),
+            pack: IncomingPack::new(limit, dir),
             hasher: gix_hash::hasher(gix_hash::Kind::Sha1),
         };
         let mut header = Vec::with_capacity(HEADER);

@@ -140,7 +140,7 @@ fn write(
         what: "the number of objects",
         limit: u64::from(u32::MAX),
     })?;
-    let mut writer = PackWriter::new(count, u64::MAX)?;
+    let mut writer = PackWriter::new(count, u64::MAX, &to.objects)?;
     for (id, kind) in ids {
         let data = from.read(*id, *kind).map_err(|source| Cause::Mirror {
             doing: "tidying",

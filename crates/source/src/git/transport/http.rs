@@ -179,7 +179,7 @@ impl Http {
                 Greeting::V0(host) => v0::fetch_request(request, host),
             };
             let mut packets = self.upload_pack(&known, body).await?;
-            let mut pack = IncomingPack::new(options.max_pack_bytes);
+            let mut pack = IncomingPack::new(options.max_pack_bytes, &options.data_dir);
             match &*known.greeting {
                 Greeting::V2(_) => v2::read_fetch(&mut packets, &mut pack).await?,
                 Greeting::V0(_) => v0::read_fetch(&mut packets, &mut pack).await?,

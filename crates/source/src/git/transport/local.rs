@@ -200,7 +200,7 @@ impl Local {
             what: "the number of objects",
             limit: MAX_OBJECTS as u64,
         })?;
-        let mut writer = PackWriter::new(count, limit)?;
+        let mut writer = PackWriter::new(count, limit, mirror.dir())?;
         for (id, kind) in ids {
             writer.push(kind, &find(id, kind)?)?;
         }

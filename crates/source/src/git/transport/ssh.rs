@@ -35,7 +35,7 @@ pub(crate) struct Ssh {
     known_hosts: Option<Arc<str>>,
     check_host_key: bool,
     program: std::path::PathBuf,
-    idle: Mutex<Option<(Session, Instant)>>,
+    idle: Arc<Mutex<Option<(Session, Instant)>>>,
     any_commit: AtomicBool,
 }
 
@@ -78,7 +78,7 @@ impl Ssh {
             known_hosts: repository.ssh.known_hosts.clone(),
             check_host_key: !repository.ssh.insecure_ignore_host_key,
             program: options.ssh_program.clone(),
-            idle: Mutex::new(None),
+            idle: Arc::default(),
             any_commit: AtomicBool::new(true),
         }
     }
@@ -99,7 +99,7 @@ impl Ssh {
             };
             match refs {
                 Ok(refs) => {
-                    *self.idle.lock() = Some((session, Instant::now()));
+                    self.park(session);
                     Ok(refs)
                 }
                 Err(error) => Err(session.explain(error).await),
@@ -119,35 +119,31 @@ impl Ssh {
         options: &Options,
     ) -> Result<IncomingPack, Cause> {
         let fetching = async {
-            let idle = self
-                .idle
-                .lock()
-                .take()
-                .filter(|(_, since)| since.elapsed() < IDLE);
-            let mut session = match idle {
-                Some((session, _)) => session,
-                None => self.connect(options).await?,
-            };
-            let mut pack = IncomingPack::new(options.max_pack_bytes);
-            let result = match session.greeting.clone() {
-                Greeting::V2(host) => {
-                    session.send(&v2::fetch_request(request, &host)).await?;
-                    v2::read_fetch(&mut session.packets, &mut pack).await
+            let idle = self.idle.lock().take();
+            if let Some((session, _)) = idle {
+                match session.fetch(request, options).await {
+                    // The other side may have grown tired of waiting.
+                    Err(Cause::Unreachable { .. }) => {}
+                    result => return result,
                 }
-                Greeting::V0(host) => {
-                    session.send(&v0::fetch_request(request, &host)).await?;
-                    v0::read_fetch(&mut session.packets, &mut pack).await
-                }
-            };
-            match result {
-                Ok(()) => {
-                    session.input.write_all(FLUSH).await.ok();
-                    Ok(pack)
-                }
-                Err(error) => Err(session.explain(error).await),
             }
+            self.connect(options).await?.fetch(request, options).await
         };
         timed("fetching", options.fetch_timeout, fetching).await
+    }
+
+    /// Keeps a connection for the fetch that usually follows, for a moment.
+    fn park(&self, session: Session) {
+        let since = Instant::now();
+        *self.idle.lock() = Some((session, since));
+        let idle = self.idle.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(IDLE).await;
+            let mut idle = idle.lock();
+            if idle.as_ref().is_some_and(|(_, parked)| *parked == since) {
+                *idle = None;
+            }
+        });
     }
 
     async fn connect(&self, options: &Options) -> Result<Session, Cause> {
@@ -248,6 +244,31 @@ impl Session {
             doing: "asking over ssh",
             detail: error.to_string(),
         })
+    }
+
+    async fn fetch(
+        mut self,
+        request: &FetchRequest,
+        options: &Options,
+    ) -> Result<IncomingPack, Cause> {
+        let mut pack = IncomingPack::new(options.max_pack_bytes, &options.data_dir);
+        let result = match self.greeting.clone() {
+            Greeting::V2(host) => {
+                self.send(&v2::fetch_request(request, &host)).await?;
+                v2::read_fetch(&mut self.packets, &mut pack).await
+            }
+            Greeting::V0(host) => {
+                self.send(&v0::fetch_request(request, &host)).await?;
+                v0::read_fetch(&mut self.packets, &mut pack).await
+            }
+        };
+        match result {
+            Ok(()) => {
+                self.input.write_all(FLUSH).await.ok();
+                Ok(pack)
+            }
+            Err(error) => Err(self.explain(error).await),
+        }
     }
 
     async fn explain(self, error: Cause) -> Cause {

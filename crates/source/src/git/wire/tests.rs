@@ -1,5 +1,7 @@
 //! Whatever a host sends, we answer with a value or an error.
 
+use std::path::Path;
+
 use proptest::prelude::*;
 
 use super::packet::write_line;
@@ -77,7 +79,7 @@ fn errors_of_the_host_keep_their_meaning() {
 #[test]
 fn a_pack_that_ends_early_is_no_pack() {
     let start = [line("packfile"), b"0009\x01PACK".to_vec()].concat();
-    let mut pack = IncomingPack::new(100);
+    let mut pack = IncomingPack::new(100, Path::new("/nowhere"));
     assert!(run(v2::read_fetch(&mut Packets::new(&start[..]), &mut pack)).is_err());
 }
 
@@ -104,8 +106,8 @@ proptest! {
         run(async {
             let _ = read_greeting(&mut Packets::new(&bytes[..]), 10).await;
             let _ = v2::read_refs(&mut Packets::new(&bytes[..]), 10).await;
-            let _ = v2::read_fetch(&mut Packets::new(&bytes[..]), &mut IncomingPack::new(50)).await;
-            let _ = v0::read_fetch(&mut Packets::new(&bytes[..]), &mut IncomingPack::new(50)).await;
+            let _ = v2::read_fetch(&mut Packets::new(&bytes[..]), &mut IncomingPack::new(50, Path::new("/nowhere"))).await;
+            let _ = v0::read_fetch(&mut Packets::new(&bytes[..]), &mut IncomingPack::new(50, Path::new("/nowhere"))).await;
         });
     }
 }
