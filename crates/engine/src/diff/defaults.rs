@@ -2,7 +2,8 @@
 //!
 //! Elsewhere a default is a field that nobody owns and never counts. Inside a plain list or a selector there
 //! is no ownership by field, so a default looks like a field that Git dropped. The table names those of
-//! built-in types: `type field value`, where `*` is any value. It also holds the defaults of key fields.
+//! built-in types, whatever their version: `type field value`, where `*` is any value. It also holds the
+//! defaults of key fields, and of lists that an empty list leaves to the API server.
 
 use std::collections::HashMap;
 use std::sync::OnceLock;
@@ -11,33 +12,41 @@ use driftless_manifest::schema::{Form, Schema};
 use serde_json::Value;
 
 const TABLE: &str = r#"
-admissionregistration.v1.NamedRuleWithOperations scope "*"
-admissionregistration.v1.RuleWithOperations scope "*"
-batch.v1.PodFailurePolicyOnPodConditionsPattern status "True"
-core.v1.ContainerPort protocol "TCP"
-core.v1.EndpointPort protocol "TCP"
-core.v1.LimitRangeItem default *
-core.v1.LimitRangeItem defaultRequest *
-core.v1.ObjectFieldSelector apiVersion "v1"
-core.v1.PersistentVolumeClaim apiVersion "v1"
-core.v1.PersistentVolumeClaim kind "PersistentVolumeClaim"
-core.v1.PersistentVolumeClaim status *
-core.v1.PersistentVolumeClaimSpec dataSource *
-core.v1.PersistentVolumeClaimSpec dataSourceRef *
-core.v1.PersistentVolumeClaimSpec volumeMode "Filesystem"
-core.v1.ResourceFieldSelector divisor *
-core.v1.ServiceAccountTokenProjection expirationSeconds 3600
-core.v1.ServicePort protocol "TCP"
-discovery.v1.EndpointPort name ""
-discovery.v1.EndpointPort protocol "TCP"
-networking.v1.NetworkPolicyPort protocol "TCP"
-rbac.v1.RoleRef apiGroup "rbac.authorization.k8s.io"
-rbac.v1.Subject apiGroup "rbac.authorization.k8s.io"
-resource.v1.DeviceSubRequest allocationMode "ExactCount"
-resource.v1.DeviceSubRequest count 1
-resource.v1.DeviceToleration operator "Equal"
-resource.v1.ExactDeviceRequest allocationMode "ExactCount"
-resource.v1.ExactDeviceRequest count 1
+admissionregistration.MatchResources matchPolicy "Equivalent"
+admissionregistration.MatchResources namespaceSelector {}
+admissionregistration.MatchResources objectSelector {}
+admissionregistration.NamedRuleWithOperations scope "*"
+admissionregistration.RuleWithOperations scope "*"
+autoscaling.HorizontalPodAutoscalerSpec metrics *
+batch.PodFailurePolicyOnPodConditionsPattern status "True"
+core.ContainerPort protocol "TCP"
+core.EndpointPort protocol "TCP"
+core.LimitRangeItem default *
+core.LimitRangeItem defaultRequest *
+core.ObjectFieldSelector apiVersion "v1"
+core.PersistentVolumeClaim apiVersion "v1"
+core.PersistentVolumeClaim kind "PersistentVolumeClaim"
+core.PersistentVolumeClaim status *
+core.PersistentVolumeClaimSpec dataSource *
+core.PersistentVolumeClaimSpec dataSourceRef *
+core.PersistentVolumeClaimSpec resources {}
+core.PersistentVolumeClaimSpec volumeMode "Filesystem"
+core.ResourceFieldSelector divisor *
+core.ServiceAccountTokenProjection expirationSeconds 3600
+core.ServicePort protocol "TCP"
+core.ServiceSpec clusterIPs *
+core.ServiceSpec ipFamilies *
+discovery.EndpointPort name ""
+discovery.EndpointPort protocol "TCP"
+networking.NetworkPolicyPort protocol "TCP"
+networking.NetworkPolicySpec policyTypes *
+rbac.RoleRef apiGroup "rbac.authorization.k8s.io"
+rbac.Subject apiGroup "rbac.authorization.k8s.io"
+resource.DeviceSubRequest allocationMode "ExactCount"
+resource.DeviceSubRequest count 1
+resource.DeviceToleration operator "Equal"
+resource.ExactDeviceRequest allocationMode "ExactCount"
+resource.ExactDeviceRequest count 1
 "#;
 
 type Table = HashMap<(&'static str, &'static str), Option<Value>>;
@@ -63,9 +72,11 @@ pub(super) fn fills_in(schema: &Schema, parent: Option<&Form>, field: &str, valu
     let Some(Form::Object(id)) = parent else {
         return false;
     };
-    let known = table()
-        .iter()
-        .find(|((name, known), _)| *name == schema.type_name(*id) && *known == field);
+    let name = schema.type_name(*id);
+    let (group, kind) = (name.split('.').next(), name.rsplit('.').next());
+    let known = table().iter().find(|((known, known_field), _)| {
+        *known_field == field && known.split_once('.') == group.zip(kind)
+    });
     known.is_some_and(|(_, default)| default.as_ref().is_none_or(|default| default == value))
 }
 
@@ -78,18 +89,19 @@ mod tests {
     #[test]
     fn every_line_names_a_field_of_the_schema() {
         let schema = builtin();
-        assert_eq!(
-            table().len(),
-            TABLE.lines().filter(|line| !line.is_empty()).count()
-        );
-        for line in TABLE.lines().filter(|line| !line.is_empty()) {
+        let lines = || TABLE.lines().filter(|line| !line.is_empty());
+        assert_eq!(table().len(), lines().count());
+        for line in lines() {
             let words: Vec<&str> = line.splitn(3, ' ').collect();
-            let shape = schema.named(words[0]).unwrap_or_else(|| panic!("{line}"));
-            // Status is not in the table of kinds.
-            assert!(
-                words[1] == "status" || shape.field(schema, words[1]).is_some(),
-                "{line}"
-            );
+            let (group, kind) = words[0].split_once('.').unwrap();
+            let known = ["v1", "v2"].iter().any(|version| {
+                let shape = schema.named(&format!("{group}.{version}.{kind}"));
+                // Status is not in the table of kinds.
+                shape.is_some_and(|shape| {
+                    words[1] == "status" || shape.field(schema, words[1]).is_some()
+                })
+            });
+            assert!(known, "{line}");
         }
     }
 

@@ -135,17 +135,13 @@ impl<'a> Items<'a> {
 
     /// Says whether `found` has every key field that `wanted` names.
     fn same_keys(&self, wanted: &Value, found: &Value) -> bool {
-        let mut named = false;
-        let same = self.keys.iter().all(|key| match wanted.get(&**key) {
-            Some(value) if !value.is_null() => {
-                named = true;
-                found
-                    .get(&**key)
-                    .is_some_and(|found| scalar::same(value, found))
-            }
-            _ => true,
+        let has = |item: &Value| self.keys.iter().any(|key| named_by(item, key));
+        let same = self.keys.iter().all(|key| {
+            let pair = wanted.get(&**key).zip(found.get(&**key));
+            !named_by(wanted, key) || pair.is_some_and(|(a, b)| scalar::same(a, b))
         });
-        same && named
+        // An item without any name is the one without any name.
+        same && (has(wanted) || !has(found))
     }
 
     /// Finds the live item that a desired one means. Key fields it leaves out have their default.
@@ -214,6 +210,11 @@ impl<'a> Items<'a> {
             }
         }
     }
+}
+
+fn named_by(item: &Value, key: &str) -> bool {
+    item.get(key)
+        .is_some_and(|value| !value.is_null() && value != "")
 }
 
 fn owned_items(base: Base<'_>) -> Vec<(Map<String, Value>, Fields<'_>)> {

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use driftless_manifest::Object;
 use serde_json::{Map, Value};
 
+use super::walk::is_hollow;
 use super::{Ctx, Prepared};
 use crate::tracking::TRACKING_ID;
 
@@ -41,13 +42,10 @@ pub(super) fn prepare<'a>(desired: &'a Object, live: &'a Object, cx: &Ctx<'_>) -
         .iter()
         .filter(|rule| rule.matches(desired))
         .collect();
-    let aggregated = cx.ignore_aggregated_roles
-        && desired.is("rbac.authorization.k8s.io", "ClusterRole")
-        && desired
-            .at(&["aggregationRule"])
-            .is_some_and(|rule| !rule.is_null());
+    let aggregated = is_aggregated(desired, cx);
     let relabelled = is_marked_by_label(desired, live, cx);
-    if rules.is_empty() && !aggregated && !relabelled {
+    let tolerated = desired.is("", "Pod");
+    if rules.is_empty() && !aggregated && !relabelled && !tolerated {
         return Prepared {
             desired: rewritten,
             live: Cow::Borrowed(live),
@@ -58,6 +56,9 @@ pub(super) fn prepare<'a>(desired: &'a Object, live: &'a Object, cx: &Ctx<'_>) -
     if relabelled {
         wanted.remove_annotation(TRACKING_ID);
         found.remove_annotation(TRACKING_ID);
+    }
+    if tolerated {
+        drop_admitted_tolerations(&wanted, &mut found);
     }
     if aggregated {
         wanted.as_map_mut().remove("rules");
@@ -71,6 +72,38 @@ pub(super) fn prepare<'a>(desired: &'a Object, live: &'a Object, cx: &Ctx<'_>) -
     Prepared {
         desired: Cow::Owned(as_object(wanted, desired)),
         live: Cow::Owned(as_object(found, live)),
+    }
+}
+
+/// Says whether a controller fills in the rules of a ClusterRole. Where Git names rules of its own beside
+/// that, the setting decides.
+fn is_aggregated(desired: &Object, cx: &Ctx<'_>) -> bool {
+    desired.is("rbac.authorization.k8s.io", "ClusterRole")
+        && desired
+            .at(&["aggregationRule"])
+            .is_some_and(|rule| !rule.is_null())
+        && (cx.ignore_aggregated_roles || desired.at(&["rules"]).is_none_or(is_hollow))
+}
+
+/// Takes away the tolerations that the API server gives every bare Pod, unless Git names them.
+fn drop_admitted_tolerations(desired: &Object, live: &mut Object) {
+    const KEYS: [&str; 2] = [
+        "node.kubernetes.io/not-ready",
+        "node.kubernetes.io/unreachable",
+    ];
+    let key = |toleration: &Value| {
+        let key = toleration.get("key").and_then(Value::as_str);
+        KEYS.into_iter().find(|known| key == Some(*known))
+    };
+    let wanted = desired
+        .at(&["spec", "tolerations"])
+        .and_then(Value::as_array);
+    let named: Vec<&str> = wanted.into_iter().flatten().filter_map(key).collect();
+    let Some(Value::Object(spec)) = live.as_map_mut().get_mut("spec") else {
+        return;
+    };
+    if let Some(Value::Array(tolerations)) = spec.get_mut("tolerations") {
+        tolerations.retain(|found| key(found).is_none_or(|key| named.contains(&key)));
     }
 }
 

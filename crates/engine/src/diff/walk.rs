@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use driftless_manifest::Object;
 use driftless_manifest::fields::Fields;
-use driftless_manifest::schema::{Scalar, Schema, Shape, builtin};
+use driftless_manifest::schema::{Form, Scalar, Schema, Shape, builtin};
 use serde_json::{Map, Value};
 
 use super::{Applied, Ctx, Difference, DifferenceKind, IgnoreStatus, defaults, list, scalar};
@@ -257,11 +257,32 @@ impl<'a> Walk<'a> {
             let below = base.field(name);
             let field = shape.and_then(|shape| shape.field(self.schema, name));
             let found = live.get(name).filter(|found| !found.is_null());
+            if field.is_some() && self.is_unset(name, wanted, found, shape) {
+                continue;
+            }
             self.within(Segment::Field(name), |walk| {
                 walk.values(wanted, found, below, field);
             });
         }
         self.extra_fields(desired, live, base, shape);
+    }
+
+    /// Says whether a desired value of a known field is the same as none, so that the API server fills it
+    /// in: empty text, or emptiness where a default is known.
+    fn is_unset(
+        &self,
+        name: &str,
+        wanted: &Value,
+        found: Option<&Value>,
+        parent: Option<&Shape>,
+    ) -> bool {
+        let form = parent.map(|parent| &parent.form);
+        if !matches!(form, Some(Form::Object(_))) {
+            return false;
+        }
+        wanted == ""
+            || is_hollow(wanted)
+                && found.is_some_and(|found| defaults::fills_in(self.schema, form, name, found))
     }
 
     /// Notes live fields that we wrote and that are not desired any more.
@@ -273,7 +294,8 @@ impl<'a> Walk<'a> {
         shape: Option<&'static Shape>,
     ) {
         let kind = live.get("kind");
-        let wanted = |name: &str| desired.get(name).is_some_and(|value| !value.is_null());
+        // A desired null leaves the field to the API server: it fills in what it likes.
+        let wanted = |name: &str| desired.contains_key(name);
         if matches!(base, Base::Nothing) {
             return;
         }
@@ -293,7 +315,7 @@ impl<'a> Walk<'a> {
                 }
                 Base::Whole | Base::Strict => {
                     let parent = shape.map(|shape| &shape.form);
-                    if !is_hollow(found) && !defaults::fills_in(self.schema, parent, name, found) {
+                    if !defaults::fills_in(self.schema, parent, name, found) {
                         let excusable = below.is_ours();
                         self.within(Segment::Field(name), |walk| {
                             walk.note(Wrong::Extra, excusable);
@@ -368,7 +390,7 @@ impl<'a> Walk<'a> {
     ) -> Base<'b> {
         let atomic = shape.is_some_and(|shape| shape.atomic);
         match base {
-            Base::Fields(owned) if owned.is_leaf() && !desired.is_empty() => {
+            Base::Fields(owned) if owned.is_leaf() && (atomic || !desired.is_empty()) => {
                 if atomic || shape.is_none() {
                     Base::Whole
                 } else {
@@ -387,16 +409,16 @@ impl<'a> Walk<'a> {
         let known = shape.is_some();
         let left_out = match desired {
             value if is_hollow(value) => known || ours || self.mode != Mode::Ownership,
-            Value::String(text) if text.is_empty() => known || ours,
+            Value::String(text) if text.is_empty() => ours,
             Value::Bool(false) => ours || known && self.mode != Mode::Ownership,
             Value::Number(number) if number.as_f64() == Some(0.0) => {
                 ours || known && self.mode != Mode::Ownership
             }
-            // We own it and it is not there: the API server does not keep this field.
-            _ => matches!(base, Base::Fields(_)),
+            _ => false,
         };
         if !left_out {
-            self.note(Wrong::Missing(desired), matches!(base, Base::Whole));
+            // Where we own it, the API server may not keep the field.
+            self.note(Wrong::Missing(desired), ours);
         }
     }
 
