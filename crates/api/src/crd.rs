@@ -79,6 +79,7 @@ fn crd(names: &Names, mut schema: Value, columns: &[(&str, &str, i64)]) -> Value
             "name": format!("{}.argoproj.io", names.plural),
             "labels": {
                 "app.kubernetes.io/name": format!("{}.argoproj.io", names.plural),
+                "app.kubernetes.io/managed-by": "driftless",
                 "app.kubernetes.io/part-of": crate::annotation::PART_OF_VALUE,
             },
         },

@@ -11,6 +11,8 @@ use serde_json::{Map, Value, json};
 #[derive(Debug)]
 pub struct Draft {
     before: Value,
+    /// The version of the Application that the draft was made from, then the one it led to.
+    pub resource_version: String,
     /// The new status.
     pub status: Status,
     /// Annotations to set (`Some`) or remove (`None`).
@@ -27,6 +29,7 @@ impl Draft {
         let status = app.status.as_deref().cloned().unwrap_or_default();
         Self {
             before: serde_json::to_value(&status).unwrap_or_default(),
+            resource_version: app.metadata.resource_version.clone(),
             status,
             annotations: BTreeMap::new(),
             clear_operation: false,
@@ -48,7 +51,11 @@ impl Draft {
     /// Adds a condition that is already built.
     pub fn add(&mut self, condition: Condition) {
         self.evaluated.push(condition.kind.clone());
-        if !self.found.iter().any(|known| known.kind == condition.kind && known.message == condition.message) {
+        if !self
+            .found
+            .iter()
+            .any(|known| known.kind == condition.kind && known.message == condition.message)
+        {
             self.found.push(condition);
         }
     }
@@ -107,7 +114,10 @@ mod tests {
     #[test]
     fn only_what_changed_is_patched_and_only_once() {
         let mut draft = Draft::new(&app());
-        let sync = draft.status.sync.get_or_insert_with(|| Box::new(SyncStatus::default()));
+        let sync = draft
+            .status
+            .sync
+            .get_or_insert_with(|| Box::new(SyncStatus::default()));
         sync.status = SyncStatusCode::Synced;
         draft.remove_annotation("argocd.argoproj.io/refresh");
         draft.clear_operation = true;
@@ -126,7 +136,11 @@ mod tests {
     fn conditions_keep_their_time_and_go_when_not_found_again() {
         let mut draft = Draft::new(&app());
         draft.condition(ConditionType::SyncError, "no");
-        assert_eq!(draft.take_patch(Timestamp::UNIX_EPOCH), None, "same text, same time");
+        assert_eq!(
+            draft.take_patch(Timestamp::UNIX_EPOCH),
+            None,
+            "same text, same time"
+        );
         draft.evaluates(&[ConditionType::SyncError]);
         assert_eq!(
             draft.take_patch(Timestamp::UNIX_EPOCH),

@@ -1,2 +1,267 @@
-//! Keeps every Application equal to what Git says.
+//! Keeps every Application equal to what Git says: refresh, automated sync, operations, rollback, deletion.
+//!
+//! One pass over one Application at a time ([`queue`]). A pass loads what is known, compares ([`reconcile`]), decides
+//! ([`automation`]), carries an operation on ([`operation`]) and patches the Application ([`draft`]). What starts a
+//! pass is in [`triggers`]. All state that must survive is in the Application itself; the memory here only saves work.
+//!
+//! The controller never talks to other components: the API writes Applications, the controller reads them.
+
+pub mod automation;
+mod deletion;
+pub mod draft;
+mod events;
+mod execute;
+mod failures;
+mod following;
+mod metrics;
+mod operation;
+pub mod quarantine;
 pub mod queue;
+pub mod reasons;
+mod reconcile;
+mod triggers;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use driftless_api::Application;
+use driftless_appstate::AppState;
+use driftless_core::{AppKey, GroupVersionKind, ProjectName, ResourceKey};
+use driftless_kube::write::{PatchType, Target as WriteTarget};
+use driftless_kube::{Cluster, EventRecorder, Fence, WriteCtx, Writer};
+use jiff::Timestamp;
+use tokio_util::sync::CancellationToken;
+
+pub use metrics::Metrics;
+
+use crate::automation::HealBackoff;
+use crate::draft::Draft;
+use crate::failures::Failures;
+use crate::following::Following;
+use crate::queue::Queue;
+use crate::reasons::Reasons;
+
+/// How the controller works.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Applications worked on at once.
+    pub parallel: usize,
+    /// How self-heal spaces its attempts.
+    pub heal_backoff: HealBackoff,
+    /// Pause between waves.
+    pub wave_delay: Duration,
+    /// How long an operation may take in all; `None` for ever.
+    pub sync_timeout: Option<Duration>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            parallel: 20,
+            heal_backoff: HealBackoff::default(),
+            wave_delay: Duration::from_secs(2),
+            sync_timeout: None,
+        }
+    }
+}
+
+/// The controller.
+pub struct Controller {
+    state: Arc<AppState>,
+    control: Arc<Cluster>,
+    writer: Writer,
+    events: EventRecorder,
+    fence: Fence,
+    metrics: Metrics,
+    queue: Arc<Queue<AppKey, Reasons>>,
+    following: Following,
+    failures: Failures<AppKey>,
+    running: operation::Running,
+    heal_backoff: HealBackoff,
+    options: Options,
+}
+
+/// Why an Application was not patched.
+#[derive(Debug, thiserror::Error)]
+#[error("patching application {app}")]
+struct PatchError {
+    app: AppKey,
+    source: driftless_kube::Error,
+}
+
+impl PatchError {
+    fn is_missing(&self) -> bool {
+        matches!(self.source, driftless_kube::Error::NotFound { .. })
+    }
+}
+
+impl Controller {
+    /// Puts a controller together; `control` is the cluster that holds the Applications.
+    pub fn new(
+        state: Arc<AppState>,
+        control: Arc<Cluster>,
+        fence: Fence,
+        metrics: Metrics,
+        options: Options,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            state,
+            writer: control.writer(),
+            events: EventRecorder::start(&control, "argocd-application-controller"),
+            control,
+            fence,
+            metrics,
+            queue: Arc::default(),
+            following: Following::default(),
+            failures: Failures::default(),
+            running: operation::Running::default(),
+            heal_backoff: options.heal_backoff,
+            options,
+        })
+    }
+
+    /// Works until `stop` is cancelled; passes that run are finished.
+    pub async fn run(self: Arc<Self>, stop: CancellationToken) {
+        let watches = [
+            tokio::spawn(Arc::clone(&self).watch_apps(stop.clone())),
+            tokio::spawn(Arc::clone(&self).watch_projects(stop.clone())),
+            tokio::spawn(Arc::clone(&self).watch_refs(stop.clone())),
+            tokio::spawn(Arc::clone(&self).watch_settings(stop.clone())),
+            tokio::spawn(Arc::clone(&self).watch_clusters(stop.clone())),
+        ];
+        let controller = Arc::clone(&self);
+        let queue = Arc::clone(&self.queue);
+        queue
+            .run(self.options.parallel, stop, move |key, reasons| {
+                Arc::clone(&controller).pass(key, reasons)
+            })
+            .await;
+        for watch in watches {
+            if let Err(error) = watch.await {
+                tracing::error!(%error, "A watch of the controller ended early");
+            }
+        }
+    }
+
+    fn now(&self) -> Timestamp {
+        self.state.clock.now()
+    }
+
+    /// Forgets an Application that is gone.
+    fn forget(&self, key: &AppKey) {
+        self.following.forget(key);
+        self.failures.clear(key);
+        self.running.forget(key);
+        for cluster in self.state.clusters.list() {
+            if let Some(live) = cluster.live_if_started() {
+                live.forget(&self.state.instance(key));
+            }
+        }
+        self.state.forget(key);
+        self.queue.forget(key);
+    }
+
+    /// Follows the refs of an Application's sources.
+    fn follow(&self, app: &Application, target: &driftless_appstate::Target) {
+        let refs: Vec<_> = target
+            .sources
+            .iter()
+            .filter(|source| !source.is_helm_chart())
+            .filter_map(|source| {
+                let target =
+                    driftless_source::Target::parse(&source.target_revision, &source.tag_prefix)
+                        .ok()?;
+                let repository = self.state.repository(app, source).ok()?;
+                (!target.is_fixed()).then_some((repository, target))
+            })
+            .collect();
+        self.following.set(&self.state.git, &app.key(), &refs);
+    }
+
+    /// Patches an Application with what its draft changed. Returns whether the Application is as the draft says.
+    async fn patch(&self, app: &Application, draft: &mut Draft) -> bool {
+        let Some(mut patch) = draft.take_patch(self.now()) else {
+            return true;
+        };
+        // What people write too is patched only as we have read it: a newer wish is never overwritten.
+        if patch.get("operation").is_some() || patch.get("metadata").is_some() {
+            patch["metadata"]["resourceVersion"] = draft.resource_version.as_str().into();
+        }
+        match self.patch_app(app, &patch).await {
+            Ok(version) => {
+                draft.resource_version = version;
+                true
+            }
+            Err(error) if error.is_missing() => true,
+            Err(error) => {
+                let text = driftless_core::class::render_chain(&error);
+                tracing::debug!(app = %app.key(), error = text, "Application not patched");
+                false
+            }
+        }
+    }
+
+    /// Sends a merge patch for an Application; the store knows the outcome when this returns.
+    async fn patch_app(
+        &self,
+        app: &Application,
+        patch: &serde_json::Value,
+    ) -> Result<String, PatchError> {
+        let gvk = GroupVersionKind::from_api_version(Application::API_VERSION, Application::KIND);
+        let key = ResourceKey::new(
+            &gvk.group,
+            &gvk.kind,
+            &app.metadata.namespace,
+            &app.metadata.name,
+        );
+        let ctx = WriteCtx::internal(self.fence.clone());
+        let body = Bytes::from(patch.to_string());
+        let written = self
+            .writer
+            .patch(
+                &ctx,
+                &gvk,
+                &key,
+                &WriteTarget::Object,
+                PatchType::Merge,
+                body,
+            )
+            .await
+            .map_err(|source| PatchError {
+                app: app.key(),
+                source,
+            })?;
+        self.state.apps.absorb(&written.body);
+        let stored = self.state.app(&app.key());
+        Ok(stored.map_or_else(String::new, |stored| {
+            stored.resource_version.as_str().to_owned()
+        }))
+    }
+
+    /// Returns on whose behalf the objects of an Application are written.
+    fn write_ctx(&self, app: &Application, target: &driftless_appstate::Target) -> WriteCtx {
+        WriteCtx {
+            authorise: Arc::new(execute::ProjectGate::new(target)),
+            fence: self.fence.clone(),
+            impersonate: None,
+            app: Some(app.key()),
+            project: Some(ProjectName::new(app.spec.project())),
+        }
+    }
+
+    /// Returns on whose behalf the objects of an Application are deleted. A project that is gone or invalid permits
+    /// nothing: what it does not permit is left in the cluster.
+    fn deletion_ctx(&self, app: &Application, cluster: &Arc<Cluster>) -> WriteCtx {
+        WriteCtx {
+            authorise: Arc::new(execute::ProjectGate::for_deletion(
+                self.state.project_rules(app.spec.project()),
+                cluster,
+            )),
+            fence: self.fence.clone(),
+            impersonate: None,
+            app: Some(app.key()),
+            project: Some(ProjectName::new(app.spec.project())),
+        }
+    }
+}

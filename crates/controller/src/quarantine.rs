@@ -40,41 +40,70 @@ pub struct Error(#[source] serde_json::Error);
 
 /// All quarantined revisions of one application.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Quarantine(Vec<Entry>);
+pub struct Quarantine {
+    entries: Vec<Entry>,
+    unreadable: bool,
+}
 
 impl Quarantine {
     /// Reads the annotation; absent means nothing is quarantined.
     pub fn from_annotation(text: Option<&str>) -> Result<Self, Error> {
-        text.map_or_else(|| Ok(Self::default()), |text| serde_json::from_str(text).map(Self).map_err(Error))
+        text.map_or_else(
+            || Ok(Self::default()),
+            |text| {
+                serde_json::from_str(text)
+                    .map(|entries| Self {
+                        entries,
+                        unreadable: false,
+                    })
+                    .map_err(Error)
+            },
+        )
+    }
+
+    /// Stands for a record that cannot be read: nobody knows what is quarantined.
+    pub fn unreadable() -> Self {
+        Self {
+            entries: Vec::new(),
+            unreadable: true,
+        }
+    }
+
+    /// Says whether the record could not be read.
+    pub fn is_unreadable(&self) -> bool {
+        self.unreadable
     }
 
     /// Returns the entry that forbids these revisions, if there is one.
     pub fn blocks(&self, revisions: &[String]) -> Option<&Entry> {
-        self.0.iter().find(|entry| entry.revisions == revisions)
+        self.entries
+            .iter()
+            .find(|entry| entry.revisions == revisions)
     }
 
     /// Adds an entry, replacing an older one for the same revisions.
     #[must_use]
     pub fn with(mut self, entry: Entry) -> Self {
-        self.0.retain(|known| known.revisions != entry.revisions);
-        self.0.insert(0, entry);
-        self.0.truncate(MAX_ENTRIES);
+        self.entries
+            .retain(|known| known.revisions != entry.revisions);
+        self.entries.insert(0, entry);
+        self.entries.truncate(MAX_ENTRIES);
         self
     }
 
     /// Lifts the quarantine of these revisions: somebody deployed them on purpose.
     #[must_use]
     pub fn without(mut self, revisions: &[String]) -> Self {
-        self.0.retain(|known| known.revisions != revisions);
+        self.entries.retain(|known| known.revisions != revisions);
         self
     }
 
     /// Writes the annotation; `None` when nothing is quarantined.
     pub fn to_annotation(&self) -> Option<String> {
-        if self.0.is_empty() {
+        if self.entries.is_empty() {
             return None;
         }
-        serde_json::to_string(&self.0).ok()
+        serde_json::to_string(&self.entries).ok()
     }
 }
 
@@ -95,25 +124,36 @@ mod tests {
 
     #[test]
     fn the_record_survives_a_round_trip() {
-        let record = Quarantine::default().with(entry("bad")).with(entry("worse"));
+        let record = Quarantine::default()
+            .with(entry("bad"))
+            .with(entry("worse"));
         let text = record.to_annotation().unwrap();
         let read = Quarantine::from_annotation(Some(&text)).unwrap();
         assert_eq!(read, record);
         assert!(read.blocks(&["bad".to_owned()]).is_some());
         assert!(read.blocks(&["next".to_owned()]).is_none());
-        assert_eq!(read.without(&["bad".to_owned()]).blocks(&["bad".to_owned()]), None);
+        assert_eq!(
+            read.without(&["bad".to_owned()])
+                .blocks(&["bad".to_owned()]),
+            None
+        );
     }
 
     #[test]
     fn it_stays_bounded_and_keeps_the_newest() {
-        let record = (0..30).fold(Quarantine::default(), |record, n| record.with(entry(&n.to_string())));
-        assert_eq!(record.0.len(), MAX_ENTRIES);
+        let record = (0..30).fold(Quarantine::default(), |record, n| {
+            record.with(entry(&n.to_string()))
+        });
+        assert_eq!(record.entries.len(), MAX_ENTRIES);
         assert!(record.blocks(&["29".to_owned()]).is_some());
     }
 
     #[test]
     fn garbage_is_an_error_not_an_empty_record() {
         assert!(Quarantine::from_annotation(Some("{oops")).is_err());
-        assert_eq!(Quarantine::from_annotation(None).unwrap(), Quarantine::default());
+        assert_eq!(
+            Quarantine::from_annotation(None).unwrap(),
+            Quarantine::default()
+        );
     }
 }

@@ -1,2 +1,49 @@
 //! The driftless binary: parse, wire, run.
-fn main() {}
+
+mod destinations;
+mod instance;
+mod logging;
+mod serve;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Thousands of small objects live long here: an allocator that gives pages back keeps the process small.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// GitOps continuous delivery for Kubernetes with a model version as the thing released.
+#[derive(Parser, Debug)]
+#[command(name = "driftless", version, propagate_version = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// Run all components: controller, API and UI
+    Serve(serve::Args),
+    /// Print the CustomResourceDefinitions as YAML
+    Crds(driftless_cli::crds::Args),
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let outcome = match cli.command {
+        Command::Serve(args) => serve::run(args),
+        Command::Crds(args) => {
+            driftless_cli::crds::run(&args, &mut std::io::stdout().lock()).map_err(Into::into)
+        }
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            use std::io::Write as _;
+            let _ = writeln!(std::io::stderr(), "driftless: {error:#}");
+            // The generic code of the incumbent's command line (contract §9).
+            ExitCode::from(20)
+        }
+    }
+}

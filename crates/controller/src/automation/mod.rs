@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use driftless_api::application::{
-    Automated, Condition, ConditionType, Initiator, Operation, OperationPhase, OperationState, RetryStrategy,
-    Source, SyncOperation, SyncOperationResource, SyncStatusCode,
+    Automated, Condition, ConditionType, Initiator, Operation, OperationPhase, OperationState,
+    RetryStrategy, Source, SyncOperation, SyncOperationResource, SyncStatusCode,
 };
 use jiff::Timestamp;
 
@@ -24,18 +24,26 @@ pub struct HealBackoff {
 
 impl Default for HealBackoff {
     fn default() -> Self {
-        Self { first: Duration::from_secs(2), factor: 3, cap: Duration::from_secs(300) }
+        Self {
+            first: Duration::from_secs(2),
+            factor: 3,
+            cap: Duration::from_secs(300),
+        }
     }
 }
 
 impl HealBackoff {
     /// Returns the wait after `attempts` attempts at the same revision.
     fn delay(&self, attempts: i64) -> Duration {
-        let Ok(steps) = u32::try_from(attempts.min(32)) else { return Duration::ZERO };
+        let Ok(steps) = u32::try_from(attempts.min(32)) else {
+            return Duration::ZERO;
+        };
         if steps == 0 {
             return Duration::ZERO;
         }
-        self.first.saturating_mul(self.factor.saturating_pow(steps - 1)).min(self.cap)
+        self.first
+            .saturating_mul(self.factor.saturating_pow(steps - 1))
+            .min(self.cap)
     }
 }
 
@@ -119,7 +127,10 @@ pub fn decide(situation: &Situation<'_>) -> Decision {
     }
     let automated = situation.automated;
     let differing = situation.differing;
-    if !automated.prunes() && !differing.is_empty() && differing.iter().all(|one| one.requires_pruning) {
+    if !automated.prunes()
+        && !differing.is_empty()
+        && differing.iter().all(|one| one.requires_pruning)
+    {
         return Decision::Skip(Skip::OnlyPruning);
     }
     let revision = display(situation.revisions);
@@ -133,7 +144,11 @@ pub fn decide(situation: &Situation<'_>) -> Decision {
         if !automated.heals() {
             return Decision::Skip(Skip::AlreadySynced);
         }
-        let attempts = last.operation.sync.as_ref().map_or(0, |sync| sync.auto_heal_attempts_count);
+        let attempts = last
+            .operation
+            .sync
+            .as_ref()
+            .map_or(0, |sync| sync.auto_heal_attempts_count);
         let wait = wait_left(last, situation.backoff.delay(attempts), situation.now);
         if !wait.is_zero() {
             return Decision::Later(wait);
@@ -157,24 +172,35 @@ fn attempted(last: &OperationState, situation: &Situation<'_>) -> bool {
     if !last.phase.is_completed() {
         return false;
     }
-    let Some(sync) = &last.operation.sync else { return false };
+    let Some(sync) = &last.operation.sync else {
+        return false;
+    };
     if sync.dry_run {
         return false;
     }
     let Some(result) = &last.sync_result else {
-        let tried = if sync.revisions.is_empty() { std::slice::from_ref(&sync.revision) } else { &sync.revisions };
+        let tried = if sync.revisions.is_empty() {
+            std::slice::from_ref(&sync.revision)
+        } else {
+            &sync.revisions
+        };
         return tried == situation.revisions;
     };
     if situation.multi_source {
         result.revisions == situation.revisions && result.sources == situation.sources
     } else {
         std::slice::from_ref(&result.revision) == situation.revisions
-            && result.source.as_deref().is_some_and(|source| situation.sources.first() == Some(source))
+            && result
+                .source
+                .as_deref()
+                .is_some_and(|source| situation.sources.first() == Some(source))
     }
 }
 
 fn wait_left(last: &OperationState, delay: Duration, now: Timestamp) -> Duration {
-    let Some(finished) = last.finished_at else { return Duration::ZERO };
+    let Some(finished) = last.finished_at else {
+        return Duration::ZERO;
+    };
     let elapsed = now.duration_since(finished.timestamp()).unsigned_abs();
     delay.saturating_sub(elapsed)
 }
@@ -183,7 +209,10 @@ fn operation(situation: &Situation<'_>, heal: Option<i64>) -> Operation {
     let (revision, revisions) = if situation.multi_source {
         (String::new(), situation.revisions.to_vec())
     } else {
-        (situation.revisions.first().cloned().unwrap_or_default(), Vec::new())
+        (
+            situation.revisions.first().cloned().unwrap_or_default(),
+            Vec::new(),
+        )
     };
     let resources = match heal {
         None => Vec::new(),
@@ -209,7 +238,10 @@ fn operation(situation: &Situation<'_>, heal: Option<i64>) -> Operation {
     });
     Operation {
         sync: Some(Box::new(sync)),
-        initiated_by: Some(Initiator { automated: true, ..Initiator::default() }),
+        initiated_by: Some(Initiator {
+            automated: true,
+            ..Initiator::default()
+        }),
         retry: Some(Box::new(retry)),
         ..Operation::default()
     }

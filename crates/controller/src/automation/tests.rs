@@ -16,7 +16,10 @@ struct Case {
 const BEGIN: i64 = 1_800_000_000;
 
 fn source() -> Source {
-    Source { repo_url: "https://git.example/x".to_owned(), ..Source::default() }
+    Source {
+        repo_url: "https://git.example/x".to_owned(),
+        ..Source::default()
+    }
 }
 
 fn differing(name: &str, requires_pruning: bool) -> Differing {
@@ -25,7 +28,10 @@ fn differing(name: &str, requires_pruning: bool) -> Differing {
         name: name.to_owned(),
         ..SyncOperationResource::default()
     };
-    Differing { object, requires_pruning }
+    Differing {
+        object,
+        requires_pruning,
+    }
 }
 
 impl Case {
@@ -40,10 +46,22 @@ impl Case {
         }
     }
 
-    fn ended(mut self, revision: &str, phase: OperationPhase, heals: i64, seconds_ago: i64) -> Self {
-        let sync = SyncOperation { auto_heal_attempts_count: heals, ..SyncOperation::default() };
+    fn ended(
+        mut self,
+        revision: &str,
+        phase: OperationPhase,
+        heals: i64,
+        seconds_ago: i64,
+    ) -> Self {
+        let sync = SyncOperation {
+            auto_heal_attempts_count: heals,
+            ..SyncOperation::default()
+        };
         self.last = Some(OperationState {
-            operation: Box::new(Operation { sync: Some(Box::new(sync)), ..Operation::default() }),
+            operation: Box::new(Operation {
+                sync: Some(Box::new(sync)),
+                ..Operation::default()
+            }),
             phase,
             message: "it broke".to_owned(),
             sync_result: Some(Box::new(SyncResult {
@@ -84,19 +102,32 @@ impl Case {
 
 #[test]
 fn a_new_revision_is_synced_with_the_default_retries() {
-    let Decision::Sync(operation) = Case::new().ended("old", OperationPhase::Failed, 0, 1).decide() else {
+    let Decision::Sync(operation) = Case::new()
+        .ended("old", OperationPhase::Failed, 0, 1)
+        .decide()
+    else {
         panic!("expected a sync");
     };
     assert_eq!(operation.retry.and_then(|retry| retry.limit), Some(5));
     assert!(operation.initiated_by.is_some_and(|by| by.automated));
-    assert_eq!(operation.sync.map(|sync| sync.revision), Some("new".to_owned()));
+    assert_eq!(
+        operation.sync.map(|sync| sync.revision),
+        Some("new".to_owned())
+    );
 }
 
 #[test]
 fn a_failed_revision_is_not_tried_again_and_says_so() {
-    let decision = Case::new().ended("new", OperationPhase::Failed, 0, 1).decide();
-    let Decision::Refuse(condition) = decision else { panic!("expected a refusal, got {decision:?}") };
-    assert_eq!(condition.message, "Failed last sync attempt to [new]: it broke");
+    let decision = Case::new()
+        .ended("new", OperationPhase::Failed, 0, 1)
+        .decide();
+    let Decision::Refuse(condition) = decision else {
+        panic!("expected a refusal, got {decision:?}")
+    };
+    assert_eq!(
+        condition.message,
+        "Failed last sync attempt to [new]: it broke"
+    );
 }
 
 #[test]
@@ -105,7 +136,10 @@ fn drift_is_healed_only_when_asked_with_growing_waits() {
     assert_eq!(case.decide(), Decision::Skip(Skip::AlreadySynced));
     case.automated.self_heal = Some(true);
     let sync = case.operation();
-    assert_eq!((sync.resources.len(), sync.auto_heal_attempts_count), (1, 1));
+    assert_eq!(
+        (sync.resources.len(), sync.auto_heal_attempts_count),
+        (1, 1)
+    );
     let mut case = Case::new().ended("new", OperationPhase::Succeeded, 2, 1);
     case.automated.self_heal = Some(true);
     assert_eq!(case.decide(), Decision::Later(Duration::from_secs(5)));
@@ -125,8 +159,14 @@ fn an_empty_source_never_wipes_out_an_application_by_itself() {
     let mut case = Case::new();
     case.automated.prune = Some(true);
     case.wipes_out = true;
-    let Decision::Refuse(condition) = case.decide() else { panic!("expected a refusal") };
-    assert!(condition.message.ends_with("auto-sync will wipe out all resources"));
+    let Decision::Refuse(condition) = case.decide() else {
+        panic!("expected a refusal")
+    };
+    assert!(
+        condition
+            .message
+            .ends_with("auto-sync will wipe out all resources")
+    );
     case.automated.allow_empty = Some(true);
     assert!(matches!(case.decide(), Decision::Sync(_)));
 }

@@ -31,6 +31,20 @@ pub enum Next {
     After(Duration),
 }
 
+impl Next {
+    /// Returns whichever comes first.
+    #[must_use]
+    pub fn sooner(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::After(one), Self::After(two)) => Self::After(one.min(two)),
+            (Self::After(one), Self::OnEvent) | (Self::OnEvent, Self::After(one)) => {
+                Self::After(one)
+            }
+            (Self::OnEvent, Self::OnEvent) => Self::OnEvent,
+        }
+    }
+}
+
 /// A queue of keys with merged reasons.
 pub struct Queue<K, R> {
     state: Mutex<State<K, R>>,

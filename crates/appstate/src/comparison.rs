@@ -1,0 +1,500 @@
+//! Git beside the cluster, object by object (argocd-contract §4).
+//!
+//! A comparison is kept per Application and reused as far as nothing changed: the whole of it when the rendered set,
+//! the spec and the cluster are the same, each object's verdict when its two sides are. What cannot be read makes the
+//! comparison [`Comparison::complete`]` == false` and the status `Unknown`; nothing is pruned on its account.
+
+use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::sync::Arc;
+use std::time::Duration;
+
+use driftless_api::Application;
+use driftless_api::application::{Condition, ConditionType, SyncStatusCode};
+use driftless_core::{AppKey, GroupVersionKind, ResourceKey};
+use driftless_engine::annotation::Annotations;
+use driftless_engine::diff;
+use driftless_engine::health::{self, Health, NoRules};
+use driftless_engine::sync::progress::images;
+use driftless_kube::live::{Digests, LiveObject, Lookup, Readiness};
+use driftless_kube::{Cluster, Live, Wanted};
+use driftless_manifest::Object;
+use driftless_source::render::SetDigest;
+
+use crate::AppState;
+use crate::config::Config;
+use crate::desired::{Desired, DesiredObject, Prepared};
+use crate::target::Target;
+
+/// How long a pass waits for the cluster's objects to be loaded.
+const LOAD_LIMIT: Duration = Duration::from_secs(20);
+
+/// One object of an Application.
+#[derive(Clone, Debug)]
+pub struct ObjectStatus {
+    /// Identity.
+    pub key: ResourceKey,
+    /// Kind at the version Git (or else the cluster) uses.
+    pub gvk: GroupVersionKind,
+    /// The verdict; `None` for objects that are not compared (hooks).
+    pub status: Option<SyncStatusCode>,
+    /// Whether it is in the cluster.
+    pub is_live: bool,
+    /// Whether it is in Git.
+    pub is_desired: bool,
+    /// Whether it is to be deleted.
+    pub requires_pruning: bool,
+    /// Whether it is a hook.
+    pub hook: bool,
+    /// Its wave.
+    pub wave: i32,
+    /// Whether it is left out of the Application's health.
+    pub ignore_health: bool,
+    /// How it is.
+    pub health: Option<Health>,
+    /// Images it runs.
+    pub images: Vec<String>,
+    /// Which fields differ, bounded, for logs and the API.
+    pub differing: Vec<String>,
+    /// The two sides the verdict is about.
+    sides: (Option<u64>, Option<Digests>),
+}
+
+/// The outcome for one Application.
+#[derive(Clone, Debug)]
+pub struct Comparison {
+    /// What the sources said.
+    pub desired: Desired,
+    /// Objects, sorted by key.
+    pub objects: Vec<ObjectStatus>,
+    /// The verdict.
+    pub status: SyncStatusCode,
+    /// The Application's health.
+    pub health: Health,
+    /// Things to tell.
+    pub conditions: Vec<Condition>,
+    /// Whether everything could be read.
+    pub complete: bool,
+    fingerprint: Fingerprint,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct Fingerprint {
+    digests: Vec<SetDigest>,
+    spec: u64,
+}
+
+/// Whether the cluster may have changed since the last comparison.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum LiveState {
+    /// No change was seen.
+    Unchanged,
+    /// Something changed, or nobody knows.
+    MayHaveChanged,
+}
+
+impl Comparison {
+    /// Returns the objects that make the Application out of sync.
+    pub fn differing(&self) -> impl Iterator<Item = &ObjectStatus> {
+        self.objects
+            .iter()
+            .filter(|object| object.status == Some(SyncStatusCode::OutOfSync))
+    }
+
+    /// Says whether Git has no object left although some are in the cluster.
+    pub fn wipes_out(&self) -> bool {
+        let compared = || self.objects.iter().filter(|object| !object.hook);
+        compared().next().is_some() && compared().all(|object| object.requires_pruning)
+    }
+
+    /// Says whether an object was found in sync with these very sources.
+    pub fn is_synced(&self, key: &ResourceKey, desired: &Desired) -> bool {
+        self.fingerprint.digests == desired.digests()
+            && self
+                .objects
+                .binary_search_by(|one| one.key.cmp(key))
+                .ok()
+                .and_then(|index| self.objects.get(index))
+                .is_some_and(|one| one.status == Some(SyncStatusCode::Synced))
+    }
+
+    /// Returns the images of all objects, sorted, each once.
+    pub fn images(&self) -> Vec<String> {
+        let mut images: Vec<String> = self
+            .objects
+            .iter()
+            .flat_map(|object| object.images.iter().cloned())
+            .collect();
+        images.sort();
+        images.dedup();
+        images
+    }
+}
+
+impl AppState {
+    /// Compares what the sources said with the cluster, and remembers the outcome.
+    pub async fn compare(
+        &self,
+        app: &Application,
+        target: &Target,
+        desired: Desired,
+        live: LiveState,
+    ) -> Result<Arc<Comparison>, crate::desired::Failure> {
+        let key = app.key();
+        let fingerprint = Fingerprint {
+            digests: desired.digests(),
+            spec: self.spec_hash(app, target),
+        };
+        let previous = self.last_comparison(&key);
+        if let Some(previous) = &previous
+            && live == LiveState::Unchanged
+            && previous.complete
+            && previous.fingerprint == fingerprint
+        {
+            let mut same = Comparison::clone(previous);
+            same.conditions
+                .retain(|condition| condition.kind != ConditionType::ComparisonError);
+            same.conditions.extend(
+                desired
+                    .warnings
+                    .iter()
+                    .filter(|one| one.kind == ConditionType::ComparisonError)
+                    .cloned(),
+            );
+            same.desired = desired;
+            return Ok(self.remember(key, same));
+        }
+        let reusable = previous.filter(|previous| previous.fingerprint.spec == fingerprint.spec);
+        let prepared = self.prepare(&key, target, &desired)?;
+        let comparison = self
+            .compare_with(app, target, desired, prepared, fingerprint, reusable)
+            .await;
+        Ok(self.remember(key, comparison))
+    }
+
+    /// Compares other revisions than the tracked ones with the cluster, without remembering the outcome.
+    pub async fn compare_aside(
+        &self,
+        app: &Application,
+        target: &Target,
+        desired: Desired,
+    ) -> Result<Arc<Comparison>, crate::desired::Failure> {
+        let fingerprint = Fingerprint {
+            digests: desired.digests(),
+            spec: self.spec_hash(app, target),
+        };
+        let prepared = self.prepare(&app.key(), target, &desired)?;
+        Ok(Arc::new(
+            self.compare_with(app, target, desired, prepared, fingerprint, None)
+                .await,
+        ))
+    }
+
+    fn remember(&self, key: AppKey, comparison: Comparison) -> Arc<Comparison> {
+        let comparison = Arc::new(comparison);
+        self.comparisons
+            .write()
+            .insert(key, Arc::clone(&comparison));
+        comparison
+    }
+
+    async fn compare_with(
+        &self,
+        app: &Application,
+        target: &Target,
+        desired: Desired,
+        prepared: Prepared,
+        fingerprint: Fingerprint,
+        previous: Option<Arc<Comparison>>,
+    ) -> Comparison {
+        let instance = self.instance(&app.key());
+        let live = target.cluster.live();
+        let wanted = prepared
+            .objects
+            .iter()
+            .filter(|one| !one.key.name.is_empty());
+        live.want(
+            &instance,
+            Wanted {
+                objects: wanted
+                    .map(|one| (one.object.gvk(), one.key.clone()))
+                    .collect(),
+            },
+        );
+        let readiness = live.settled(&instance, LOAD_LIMIT).await;
+        let config = self.config();
+        let (ignore, warnings) = config.ignore_rules(app);
+        let mut pass = Pass {
+            app,
+            ignore,
+            live,
+            config,
+            instance: &instance,
+            previous: previous.as_deref(),
+            problems: Vec::new(),
+            objects: BTreeMap::new(),
+            shared: warnings,
+        };
+        if readiness != Readiness::Settled {
+            pass.problems.push(not_settled(&target.cluster, readiness));
+        }
+        for one in &prepared.objects {
+            pass.compare_desired(one);
+        }
+        pass.add_extra();
+        let Pass {
+            problems,
+            objects,
+            shared,
+            ..
+        } = pass;
+        let objects: Vec<ObjectStatus> = objects.into_values().collect();
+        let complete = problems.is_empty();
+        let mut conditions = desired.warnings.clone();
+        conditions.extend(prepared.warnings);
+        conditions.extend(shared);
+        for problem in problems {
+            conditions.push(Condition::new(ConditionType::ComparisonError, problem));
+        }
+        let out_of_sync = objects
+            .iter()
+            .any(|one| one.status == Some(SyncStatusCode::OutOfSync));
+        let unknown = !complete
+            || objects
+                .iter()
+                .any(|one| one.status == Some(SyncStatusCode::Unknown));
+        let status = match (unknown, out_of_sync) {
+            (true, _) => SyncStatusCode::Unknown,
+            (false, true) => SyncStatusCode::OutOfSync,
+            (false, false) => SyncStatusCode::Synced,
+        };
+        let health = aggregate(&objects);
+        Comparison {
+            desired,
+            objects,
+            status,
+            health,
+            conditions,
+            complete,
+            fingerprint,
+        }
+    }
+
+    /// Hashes everything besides sources and cluster that a verdict depends on.
+    fn spec_hash(&self, app: &Application, target: &Target) -> u64 {
+        let mut hash = DefaultHasher::new();
+        let text = |value: serde_json::Result<String>| value.unwrap_or_default();
+        text(serde_json::to_string(&app.spec.ignore_differences)).hash(&mut hash);
+        text(serde_json::to_string(app.spec.sync_options())).hash(&mut hash);
+        target.cluster.url().hash(&mut hash);
+        target.namespace.hash(&mut hash);
+        app.spec.project().hash(&mut hash);
+        (Arc::as_ptr(&self.config()) as usize).hash(&mut hash);
+        hash.finish()
+    }
+}
+
+fn aggregate(objects: &[ObjectStatus]) -> Health {
+    let items: Vec<health::Item> = objects
+        .iter()
+        .filter(|one| !one.requires_pruning)
+        .map(|one| health::Item {
+            key: one.key.clone(),
+            health: match (&one.health, one.is_live) {
+                (_, false) => health::ItemHealth::Missing,
+                (Some(health), true) => health::ItemHealth::Known(health.clone()),
+                (None, true) => health::ItemHealth::None,
+            },
+            ignored: one.hook || one.ignore_health,
+        })
+        .collect();
+    health::aggregate(&items)
+}
+
+struct Pass<'a> {
+    app: &'a Application,
+    ignore: Vec<diff::IgnoreRule>,
+    live: &'a Live,
+    config: Arc<Config>,
+    instance: &'a str,
+    previous: Option<&'a Comparison>,
+    problems: Vec<String>,
+    objects: BTreeMap<ResourceKey, ObjectStatus>,
+    shared: Vec<Condition>,
+}
+
+impl Pass<'_> {
+    fn compare_desired(&mut self, one: &DesiredObject) {
+        let annotations = Annotations::of(&one.object);
+        let live = match self.live.lookup(&one.key) {
+            Lookup::Found(live) => Some(live),
+            Lookup::Missing | Lookup::UnknownKind => None,
+            Lookup::NotLoaded => {
+                self.problems.push(format!("{} is not loaded yet", one.key));
+                None
+            }
+            Lookup::Unreadable(why) => {
+                self.problems
+                    .push(format!("{} cannot be read: {}", one.key, why.reason));
+                why.last
+            }
+        };
+        let hash = diff::fingerprint_desired(&one.object);
+        let sides = (Some(hash), live.as_ref().map(|live| live.digests));
+        if let Some(known) = self.reuse(&one.key, sides) {
+            self.objects.insert(one.key.clone(), known);
+            return;
+        }
+        let mut status = base(&one.key, one.object.gvk(), &annotations, sides);
+        status.is_desired = true;
+        status.is_live = live.is_some();
+        status.images = images(&one.object);
+        let parsed = live.as_deref().and_then(parse);
+        status.health = parsed
+            .as_ref()
+            .and_then(|live| health::assess(live, &NoRules));
+        if !annotations.hook.is_hook() {
+            self.judge(one, parsed.as_ref(), &mut status);
+        }
+        self.objects.insert(one.key.clone(), status);
+    }
+
+    fn judge(&mut self, one: &DesiredObject, live: Option<&Object>, status: &mut ObjectStatus) {
+        let Some(live) = live else {
+            status.status = Some(SyncStatusCode::OutOfSync);
+            return;
+        };
+        if let Some(owner) = self
+            .config
+            .tracking
+            .instance(live)
+            .filter(|owner| *owner != self.instance)
+        {
+            let message = format!(
+                "{}/{} is part of applications {} and {owner}",
+                one.key.kind, one.key.name, self.app.metadata.name
+            );
+            self.shared.push(Condition::new(
+                ConditionType::SharedResourceWarning,
+                message,
+            ));
+        }
+        let cx = self.config.diff_ctx(&self.ignore);
+        let outcome = diff::compare(&one.object, live, &cx);
+        status.differing = outcome
+            .differences
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        status.status = Some(if outcome.is_modified() {
+            SyncStatusCode::OutOfSync
+        } else {
+            SyncStatusCode::Synced
+        });
+    }
+
+    /// Adds what the cluster has and Git has not.
+    fn add_extra(&mut self) {
+        let tracked = self.live.tracked(self.instance);
+        for (kind, reason) in &tracked.unreadable {
+            self.problems
+                .push(format!("objects of kind {kind} cannot be read: {reason}"));
+        }
+        for kind in &tracked.loading {
+            self.problems
+                .push(format!("objects of kind {kind} are still being loaded"));
+        }
+        for live in tracked.objects {
+            if self.objects.contains_key(&live.key) {
+                continue;
+            }
+            let sides = (None, Some(live.digests));
+            let status = match self.reuse(&live.key, sides) {
+                Some(known) => known,
+                None => match parse(&live) {
+                    Some(object) => self.extra(&live, &object, sides),
+                    None => {
+                        self.problems
+                            .push(format!("{} is not loaded yet", live.key));
+                        continue;
+                    }
+                },
+            };
+            self.objects.insert(live.key.clone(), status);
+        }
+    }
+
+    fn extra(
+        &self,
+        live: &LiveObject,
+        object: &Object,
+        sides: (Option<u64>, Option<Digests>),
+    ) -> ObjectStatus {
+        let annotations = Annotations::of(object);
+        let mut status = base(&live.key, live.gvk(), &annotations, sides);
+        status.is_live = true;
+        status.health = health::assess(object, &NoRules);
+        status.images = images(object);
+        let is_namespace = &*live.key.kind == "Namespace"
+            && live.key.group.is_empty()
+            && *live.key.name == *self.app.spec.destination.namespace;
+        // What other objects own (copied annotations) and the destination namespace are not extra.
+        if annotations.hook.is_hook() || !live.owners.is_empty() || is_namespace {
+            status.hook |= annotations.hook.is_hook();
+        } else if annotations.compare.ignore_extraneous {
+            status.status = Some(SyncStatusCode::Synced);
+            status.requires_pruning = true;
+        } else {
+            status.status = Some(SyncStatusCode::OutOfSync);
+            status.requires_pruning = true;
+        }
+        status
+    }
+
+    fn reuse(
+        &self,
+        key: &ResourceKey,
+        sides: (Option<u64>, Option<Digests>),
+    ) -> Option<ObjectStatus> {
+        let objects = &self.previous?.objects;
+        let index = objects.binary_search_by(|one| one.key.cmp(key)).ok()?;
+        objects.get(index).filter(|one| one.sides == sides).cloned()
+    }
+}
+
+fn base(
+    key: &ResourceKey,
+    gvk: GroupVersionKind,
+    annotations: &Annotations,
+    sides: (Option<u64>, Option<Digests>),
+) -> ObjectStatus {
+    ObjectStatus {
+        key: key.clone(),
+        gvk,
+        status: None,
+        is_live: false,
+        is_desired: false,
+        requires_pruning: false,
+        hook: annotations.hook.is_hook(),
+        wave: annotations.wave,
+        ignore_health: annotations.ignore_healthcheck,
+        health: None,
+        images: Vec::new(),
+        differing: Vec::new(),
+        sides,
+    }
+}
+
+/// Says why the objects of a cluster are not known.
+pub fn not_settled(cluster: &Cluster, readiness: Readiness) -> String {
+    let url = cluster.url();
+    match readiness {
+        Readiness::Unreachable => format!("cluster {url} is unreachable"),
+        _ => format!("the objects of cluster {url} are still being loaded"),
+    }
+}
+
+/// Parses a live object; `None` when only its metadata is kept.
+pub(crate) fn parse(live: &LiveObject) -> Option<Object> {
+    live.parse()
+}

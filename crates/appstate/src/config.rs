@@ -1,0 +1,158 @@
+//! What the settings mean for a comparison, lowered once for each version of the settings.
+
+use std::sync::Arc;
+
+use driftless_api::Application;
+use driftless_api::application::{Condition, ConditionType};
+use driftless_core::class::render_chain;
+use driftless_core::{ClusterUrl, GroupKind};
+use driftless_engine::diff::{self, IgnoreRule, IgnoreStatus, ignore};
+use driftless_engine::tracking::{Method, Tracking};
+use driftless_settings::Settings;
+use driftless_settings::general::{self, Override, TrackingMethod};
+
+use crate::AppState;
+
+/// Settings as comparisons use them.
+pub struct Config {
+    /// The settings this was made from.
+    pub settings: Arc<Settings>,
+    /// How objects are marked.
+    pub tracking: Tracking,
+    /// Fields that never count.
+    pub ignore: Vec<IgnoreRule>,
+    /// Whose status does not count.
+    pub ignore_status: IgnoreStatus,
+    /// Whether rules of aggregated ClusterRoles do not count.
+    pub ignore_aggregated_roles: bool,
+    /// Whether the health of each object is kept in the Application.
+    pub persists_health: bool,
+}
+
+impl AppState {
+    /// Returns the settings as comparisons use them.
+    pub fn config(&self) -> Arc<Config> {
+        let settings = self.settings.current();
+        if let Some(config) = &*self.config.read()
+            && Arc::ptr_eq(&config.settings, &settings)
+        {
+            return Arc::clone(config);
+        }
+        let config = Arc::new(Config::new(settings));
+        *self.config.write() = Some(Arc::clone(&config));
+        config
+    }
+}
+
+impl Config {
+    /// Says whether objects of a kind are left out.
+    pub fn is_excluded(&self, kind: &GroupKind, cluster: &ClusterUrl) -> bool {
+        self.settings
+            .general
+            .filter
+            .excludes(&kind.group, &kind.kind, cluster.as_str())
+    }
+
+    /// Returns the rules for fields that do not count: those of the settings, then the Application's.
+    /// Rules that cannot be used come back as warnings; the others count.
+    pub fn ignore_rules(&self, app: &Application) -> (Vec<IgnoreRule>, Vec<Condition>) {
+        let mut rules = self.ignore.clone();
+        let mut warnings = Vec::new();
+        for (index, rule) in app.spec.ignore_differences.iter().enumerate() {
+            let at = format!("spec.ignoreDifferences[{index}]");
+            let built = IgnoreRule::new(&rule.group, &rule.kind, &rule.name, &rule.namespace)
+                .and_then(|built| {
+                    with_fields(built, &rule.json_pointers, &rule.managed_fields_managers)
+                });
+            match built {
+                Ok(built) => rules.push(built),
+                Err(error) => warnings.push(warning(format!("{at}: {}", render_chain(&error)))),
+            }
+            if !rule.jq_path_expressions.is_empty() {
+                warnings.push(warning(format!(
+                    "{at}.jqPathExpressions is not supported yet and has no effect: use jsonPointers"
+                )));
+            }
+        }
+        (rules, warnings)
+    }
+
+    /// Returns how the engine compares, with the rules of [`Config::ignore_rules`].
+    pub fn diff_ctx<'a>(&'a self, ignore: &'a [IgnoreRule]) -> diff::Ctx<'a> {
+        diff::Ctx {
+            ignore,
+            ignore_status: self.ignore_status,
+            ignore_aggregated_roles: self.ignore_aggregated_roles,
+            tracking: Some(&self.tracking),
+            ..diff::Ctx::default()
+        }
+    }
+
+    fn new(settings: Arc<Settings>) -> Self {
+        let general = &settings.general;
+        let tracking = Tracking {
+            method: match general.tracking {
+                TrackingMethod::Annotation => Method::Annotation,
+                TrackingMethod::Label => Method::Label,
+                TrackingMethod::AnnotationAndLabel => Method::AnnotationAndLabel,
+            },
+            label_key: general.instance_label_key.clone(),
+            installation_id: general.installation_id.clone(),
+        };
+        let ignore_status = match general.compare.ignore_status {
+            general::IgnoreStatus::All => IgnoreStatus::All,
+            general::IgnoreStatus::Crd => IgnoreStatus::Crd,
+            general::IgnoreStatus::None => IgnoreStatus::None,
+        };
+        Self {
+            tracking,
+            ignore: general
+                .overrides
+                .iter()
+                .filter_map(lower_override)
+                .collect(),
+            ignore_status,
+            ignore_aggregated_roles: general.compare.ignore_aggregated_roles,
+            persists_health: settings.params.controller.persist_health,
+            settings,
+        }
+    }
+}
+
+fn warning(message: String) -> Condition {
+    Condition::new(ConditionType::from("IgnoreDifferencesWarning"), message)
+}
+
+fn with_fields(
+    mut rule: IgnoreRule,
+    pointers: &[String],
+    managers: &[String],
+) -> Result<IgnoreRule, ignore::Error> {
+    for pointer in pointers {
+        rule = rule.with_pointer(pointer)?;
+    }
+    Ok(managers
+        .iter()
+        .fold(rule, |rule, manager| rule.with_manager(manager)))
+}
+
+/// Lowers what the settings ignore for a kind; a rule that cannot be used is told in the log once.
+fn lower_override(entry: &Override) -> Option<IgnoreRule> {
+    let fields = &entry.ignore_differences;
+    if fields.json_pointers.is_empty() && fields.managed_fields_managers.is_empty() {
+        return None;
+    }
+    let rule = IgnoreRule::new(&entry.group, &entry.kind, "", "")
+        .and_then(|rule| with_fields(rule, &fields.json_pointers, &fields.managed_fields_managers));
+    match rule {
+        Ok(rule) => Some(rule),
+        Err(error) => {
+            let error = render_chain(&error);
+            tracing::warn!(
+                error,
+                "Rule of resource.customizations.ignoreDifferences not used"
+            );
+            None
+        }
+    }
+}

@@ -1,0 +1,402 @@
+//! What Git says an Application is: revisions, rendered objects, and those objects made ready for the cluster.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+
+use driftless_api::Application;
+use driftless_api::application::{Condition, ConditionType, Source};
+use driftless_core::class::render_chain;
+use driftless_core::{AppKey, Class, Classify, GroupKind, ProjectName, ResourceKey, Revision};
+use driftless_kube::{Discovery, Resolved};
+use driftless_manifest::Object;
+use driftless_source::render::{CacheUse, Directory, Enabled, Request, SetDigest, SourceType};
+use driftless_source::{Commit, Freshness, Rendered, Repository};
+
+use crate::AppState;
+use crate::target::Target;
+
+/// Which revisions to render.
+#[derive(Clone, Copy, Debug)]
+pub enum Revisions<'a> {
+    /// What the sources track, with an answer this new.
+    Tracked(Freshness),
+    /// These, one for each source (a running operation, a rollback).
+    Pinned(&'a [String]),
+}
+
+/// What the sources say.
+#[derive(Clone, Debug)]
+pub struct Desired {
+    /// The resolved revision of each source.
+    pub revisions: Vec<String>,
+    /// The kind of each source, as `status.sourceTypes` carries it.
+    pub source_types: Vec<SourceType>,
+    /// What each rendered source gave, in order.
+    pub rendered: Vec<Rendered>,
+    /// Things to tell that do not stop anything.
+    pub warnings: Vec<Condition>,
+}
+
+/// The sources could not be read or rendered; nothing is known about what should run.
+#[derive(Clone, Debug)]
+pub struct Failure {
+    /// What to tell.
+    pub condition: Condition,
+    /// Who can act, and when to try again.
+    pub class: Class,
+    /// The revisions that were resolved, when that much is known.
+    pub revisions: Vec<String>,
+}
+
+/// One object that should be in the cluster.
+#[derive(Clone, Debug)]
+pub struct DesiredObject {
+    /// Identity, with the namespace it goes to.
+    pub key: ResourceKey,
+    /// The object, ready to be applied: namespace set, tracking marks set.
+    pub object: Object,
+}
+
+/// The objects of all sources, ready to be compared and applied.
+#[derive(Clone, Debug, Default)]
+pub struct Prepared {
+    /// Objects in source order, each key once (the last one wins).
+    pub objects: Vec<DesiredObject>,
+    /// Repeated and excluded objects.
+    pub warnings: Vec<Condition>,
+}
+
+impl Desired {
+    /// Identifies the rendered objects, whatever the revisions are.
+    pub fn digests(&self) -> Vec<SetDigest> {
+        self.rendered
+            .iter()
+            .map(|rendered| rendered.digest())
+            .collect()
+    }
+}
+
+impl AppState {
+    /// Returns the repository of a source with the credentials that settings have for it.
+    ///
+    /// # Errors
+    /// The Secret with its credentials cannot be read: asking without them would be a guess.
+    pub fn repository(
+        &self,
+        app: &Application,
+        source: &Source,
+    ) -> Result<Repository, driftless_settings::repository::Error> {
+        let project = ProjectName::new(app.spec.project());
+        self.settings
+            .current()
+            .repositories
+            .repository(&source.repo_url, Some(&project))
+    }
+
+    /// Resolves and renders all sources.
+    pub async fn desired(
+        &self,
+        app: &Application,
+        target: &Target,
+        sources: &[Source],
+        revisions: Revisions<'_>,
+        cache: CacheUse,
+    ) -> Result<Desired, Failure> {
+        let mut desired = Desired {
+            revisions: Vec::new(),
+            source_types: Vec::new(),
+            rendered: Vec::new(),
+            warnings: Vec::new(),
+        };
+        for (index, source) in sources.iter().enumerate() {
+            let pinned = match revisions {
+                Revisions::Tracked(_) => None,
+                Revisions::Pinned(list) => list.get(index).map(String::as_str),
+            };
+            let freshness = match revisions {
+                Revisions::Tracked(freshness) => freshness,
+                Revisions::Pinned(_) => Freshness::Cached,
+            };
+            let result = self
+                .source(app, target, source, pinned, freshness, cache, &mut desired)
+                .await;
+            if let Err((message, class)) = result {
+                let condition = Condition::new(ConditionType::ComparisonError, message);
+                return Err(Failure {
+                    condition,
+                    class,
+                    revisions: desired.revisions,
+                });
+            }
+        }
+        Ok(desired)
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "one private step of `desired`")]
+    async fn source(
+        &self,
+        app: &Application,
+        target: &Target,
+        source: &Source,
+        pinned: Option<&str>,
+        freshness: Freshness,
+        cache: CacheUse,
+        desired: &mut Desired,
+    ) -> Result<(), (String, Class)> {
+        if source.is_helm_chart() {
+            let message = format!(
+                "source {} is a chart of a Helm repository, which is not supported yet: commit the rendered manifests to \
+                 Git",
+                source.chart
+            );
+            return Err((message, Class::User));
+        }
+        let repository = self.repository(app, source).map_err(|error| tell(&error))?;
+        let commit = match pinned {
+            Some(revision) => Commit::parse(revision).ok_or_else(|| {
+                (
+                    format!("revision {revision:?} is not a commit SHA"),
+                    Class::User,
+                )
+            })?,
+            None => {
+                self.resolve(&repository, source, freshness, &mut desired.warnings)
+                    .await?
+            }
+        };
+        desired.revisions.push(commit.to_string());
+        if source.is_ref() && source.path.is_empty() {
+            return Ok(());
+        }
+        let tree = self
+            .git
+            .tree(&repository, commit)
+            .await
+            .map_err(|error| tell(&error))?;
+        let settings = self.settings.current();
+        let tools = &settings.general.tools;
+        let request = Request {
+            repository: repository.id(),
+            revision: Revision::from(commit.to_string()),
+            tree,
+            source: lower_source(source),
+            app: app.key(),
+            instance: self.instance(&app.key()),
+            project: ProjectName::new(app.spec.project()),
+            destination_namespace: target.namespace.clone(),
+            kube_version: target
+                .cluster
+                .version()
+                .map_or_else(|| "".into(), |version| version.git_version.as_str().into()),
+            api_versions: Arc::default(),
+            enabled: Enabled {
+                helm: tools.helm,
+                kustomize: tools.kustomize,
+                jsonnet: tools.jsonnet,
+            },
+            cache,
+        };
+        let rendered = self
+            .renderer
+            .render(request)
+            .await
+            .map_err(|error| tell(&error))?;
+        for diagnostic in rendered.diagnostics.iter() {
+            let message = format!("{}: {}", diagnostic.file, diagnostic.message);
+            desired.warnings.push(Condition::new(
+                ConditionType::ExcludedResourceWarning,
+                message,
+            ));
+        }
+        desired.source_types.push(rendered.source_type);
+        desired.rendered.push(rendered);
+        Ok(())
+    }
+
+    /// Resolves a revision. When the repository cannot be asked, the last known commit is used and said to be old.
+    async fn resolve(
+        &self,
+        repository: &Repository,
+        source: &Source,
+        freshness: Freshness,
+        warnings: &mut Vec<Condition>,
+    ) -> Result<Commit, (String, Class)> {
+        let target = driftless_source::Target::parse(&source.target_revision, &source.tag_prefix)
+            .map_err(|error| tell(&error))?;
+        match self.git.resolve(repository, &target, freshness).await {
+            Ok(commit) => Ok(commit),
+            Err(error) => {
+                let (message, class) = tell(&error);
+                match error.last_known {
+                    Some(last) if class == Class::Transient => {
+                        let message = format!(
+                            "{message}; going on with commit {} as of {} s ago",
+                            last.commit,
+                            last.age.as_secs()
+                        );
+                        warnings.push(Condition::new(ConditionType::ComparisonError, message));
+                        Ok(last.commit)
+                    }
+                    _ => Err((message, class)),
+                }
+            }
+        }
+    }
+
+    /// Makes rendered objects ready for a cluster: namespaces, tracking marks, each key once, excluded kinds dropped.
+    pub fn prepare(
+        &self,
+        app: &AppKey,
+        target: &Target,
+        desired: &Desired,
+    ) -> Result<Prepared, Failure> {
+        let fail = |message: String| Failure {
+            condition: Condition::new(ConditionType::ComparisonError, message),
+            class: Class::User,
+            revisions: desired.revisions.clone(),
+        };
+        let mut all = Vec::new();
+        for rendered in &desired.rendered {
+            let objects = rendered
+                .objects()
+                .map_err(|error| fail(render_chain(&error)))?;
+            all.extend(objects.iter().cloned());
+        }
+        let discovery = target.cluster.discovery();
+        let scopes = crd_scopes(&all);
+        let config = self.config();
+        let instance = self.instance(app);
+        let mut seen: HashMap<ResourceKey, usize> = HashMap::with_capacity(all.len());
+        let mut repeated: BTreeMap<ResourceKey, usize> = BTreeMap::new();
+        let mut excluded: HashSet<GroupKind> = HashSet::new();
+        let mut prepared = Prepared::default();
+        for mut object in all {
+            let kind = object.gvk().group_kind();
+            if config.is_excluded(&kind, target.cluster.url()) {
+                if excluded.insert(kind.clone()) {
+                    let message = format!(
+                        "Resource {kind} {} is excluded in the settings (resource.exclusions)",
+                        object.name()
+                    );
+                    prepared.warnings.push(Condition::new(
+                        ConditionType::ExcludedResourceWarning,
+                        message,
+                    ));
+                }
+                continue;
+            }
+            if !is_namespaced(&discovery, &scopes, &object) {
+                object.set_namespace("");
+            } else if object.namespace().is_empty() {
+                object.set_namespace(target.namespace.as_str());
+            }
+            let key = object.key();
+            config
+                .tracking
+                .mark(&mut object, &instance, target.namespace.as_str());
+            let entry = DesiredObject {
+                key: key.clone(),
+                object,
+            };
+            match seen
+                .get(&key)
+                .and_then(|index| prepared.objects.get_mut(*index))
+            {
+                // Hooks with a generated name have none yet: each of them is an object of its own.
+                Some(known) if !key.name.is_empty() => {
+                    *known = entry;
+                    *repeated.entry(key).or_insert(1) += 1;
+                }
+                _ => {
+                    seen.insert(key, prepared.objects.len());
+                    prepared.objects.push(entry);
+                }
+            }
+        }
+        for (key, times) in repeated {
+            let message =
+                format!("Resource {key} appeared {times} times among application resources.");
+            prepared.warnings.push(Condition::new(
+                ConditionType::RepeatedResourceWarning,
+                message,
+            ));
+        }
+        Ok(prepared)
+    }
+}
+
+fn tell<E: Classify>(error: &E) -> (String, Class) {
+    (render_chain(error), error.class())
+}
+
+fn lower_source(source: &Source) -> driftless_source::render::Source {
+    let json = |value: serde_json::Result<serde_json::Value>| value.unwrap_or_default();
+    let (explicit, parameters) = if let Some(helm) = &source.helm {
+        (Some(SourceType::Helm), json(serde_json::to_value(helm)))
+    } else if let Some(kustomize) = &source.kustomize {
+        (
+            Some(SourceType::Kustomize),
+            json(serde_json::to_value(kustomize)),
+        )
+    } else if let Some(plugin) = &source.plugin {
+        (Some(SourceType::Plugin), json(serde_json::to_value(plugin)))
+    } else if source.directory.is_some() {
+        (Some(SourceType::Directory), serde_json::Value::Null)
+    } else {
+        (None, serde_json::Value::Null)
+    };
+    let directory = source
+        .directory
+        .as_deref()
+        .map_or_else(Directory::default, |directory| Directory {
+            recurse: directory.recurse,
+            include: directory.include.clone(),
+            exclude: directory.exclude.clone(),
+            disable_extension_filter: directory.disable_extension_filter,
+            jsonnet: directory
+                .jsonnet
+                .as_ref()
+                .map_or(serde_json::Value::Null, |jsonnet| {
+                    json(serde_json::to_value(jsonnet))
+                }),
+        });
+    driftless_source::render::Source {
+        path: source.path.clone(),
+        explicit,
+        directory,
+        parameters,
+    }
+}
+
+/// Returns the scopes of kinds whose CRD is among the objects: `true` for namespaced.
+fn crd_scopes(objects: &[Object]) -> HashMap<GroupKind, bool> {
+    objects
+        .iter()
+        .filter(|object| object.is("apiextensions.k8s.io", "CustomResourceDefinition"))
+        .filter_map(|crd| {
+            let group = crd.str_at(&["spec", "group"])?;
+            let kind = crd.str_at(&["spec", "names", "kind"])?;
+            Some((
+                GroupKind::new(group, kind),
+                crd.str_at(&["spec", "scope"])? == "Namespaced",
+            ))
+        })
+        .collect()
+}
+
+/// Says whether a kind is namespaced: as the cluster says, else as a CRD in the same set says, else yes.
+fn is_namespaced(
+    discovery: &Discovery,
+    scopes: &HashMap<GroupKind, bool>,
+    object: &Object,
+) -> bool {
+    let gvk = object.gvk();
+    match discovery.resolve(&gvk) {
+        Resolved::Known(resource) => resource.namespaced,
+        Resolved::Unknown | Resolved::Unreadable(_) => match discovery.preferred(&gvk.group_kind())
+        {
+            Resolved::Known(resource) => resource.namespaced,
+            _ => scopes.get(&gvk.group_kind()).copied().unwrap_or(true),
+        },
+    }
+}

@@ -1,0 +1,150 @@
+//! Applications and projects as every component sees them, and their desired state beside the live one.
+//!
+//! [`AppState`] is the meeting point of the services: the stores of Applications and projects, the clusters, Git, the
+//! renderer and the settings. The controller asks it to decide, the API asks it to show; both get the same
+//! answer from the same code. It lowers `api` types to engine inputs and never writes anywhere.
+//!
+//! Reading order: [`rules`] (what a project permits), [`target`] (where an application goes), [`desired`] (what Git
+//! says), [`comparison`] (Git beside the cluster), [`view`] (tree and diffs for people).
+
+pub mod comparison;
+pub mod config;
+pub mod desired;
+pub mod rules;
+pub mod target;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use driftless_api::{AppProject, Application};
+use driftless_core::{AppKey, Clock, Namespace};
+use driftless_kube::store::{Store, Stored};
+use driftless_kube::{Clusters, live::ResourceVersion};
+use driftless_source::{Git, Renderer};
+use parking_lot::RwLock;
+
+pub use comparison::{Comparison, ObjectStatus};
+pub use desired::{Desired, Revisions};
+pub use rules::ProjectRules;
+pub use target::Target;
+
+/// The services that a comparison needs.
+pub struct AppState {
+    /// Namespace of the control plane: its Applications may use every project.
+    pub control_namespace: Namespace,
+    /// All Applications.
+    pub apps: Arc<Store<Application>>,
+    /// All projects, of the control-plane namespace.
+    pub projects: Arc<Store<AppProject>>,
+    /// All clusters.
+    pub clusters: Arc<Clusters>,
+    /// Git repositories.
+    pub git: Arc<Git>,
+    /// From trees to objects.
+    pub renderer: Arc<Renderer>,
+    /// ConfigMaps and Secrets, live.
+    pub settings: driftless_settings::SettingsHandle,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    config: RwLock<Option<Arc<config::Config>>>,
+    rules: RwLock<HashMap<String, (ResourceVersion, Arc<ProjectRules>)>>,
+    comparisons: RwLock<HashMap<AppKey, Arc<Comparison>>>,
+}
+
+/// What [`AppState::new`] is made of.
+pub struct Services {
+    /// See [`AppState::control_namespace`].
+    pub control_namespace: Namespace,
+    /// See [`AppState::apps`].
+    pub apps: Arc<Store<Application>>,
+    /// See [`AppState::projects`].
+    pub projects: Arc<Store<AppProject>>,
+    /// See [`AppState::clusters`].
+    pub clusters: Arc<Clusters>,
+    /// See [`AppState::git`].
+    pub git: Arc<Git>,
+    /// See [`AppState::renderer`].
+    pub renderer: Arc<Renderer>,
+    /// See [`AppState::settings`].
+    pub settings: driftless_settings::SettingsHandle,
+    /// See [`AppState::clock`].
+    pub clock: Arc<dyn Clock>,
+}
+
+impl AppState {
+    /// Puts the services together.
+    pub fn new(services: Services) -> Arc<Self> {
+        let Services {
+            control_namespace,
+            apps,
+            projects,
+            clusters,
+            git,
+            renderer,
+            settings,
+            clock,
+        } = services;
+        Arc::new(Self {
+            control_namespace,
+            apps,
+            projects,
+            clusters,
+            git,
+            renderer,
+            settings,
+            clock,
+            config: RwLock::default(),
+            rules: RwLock::default(),
+            comparisons: RwLock::default(),
+        })
+    }
+
+    /// Returns one Application.
+    pub fn app(&self, key: &AppKey) -> Option<Arc<Stored<Application>>> {
+        self.apps.get(key.namespace.as_str(), key.name.as_str())
+    }
+
+    /// Returns the compiled rules of a project; `None` when there is no such project.
+    pub fn project_rules(&self, name: &str) -> Option<Arc<ProjectRules>> {
+        let project = self.projects.get(self.control_namespace.as_str(), name)?;
+        if let Some((version, rules)) = self.rules.read().get(name)
+            && *version == project.resource_version
+        {
+            return Some(Arc::clone(rules));
+        }
+        let rules = Arc::new(ProjectRules::from_project(&project.object));
+        self.rules.write().insert(
+            name.to_owned(),
+            (project.resource_version.clone(), Arc::clone(&rules)),
+        );
+        Some(rules)
+    }
+
+    /// Returns the instance name that marks the Application's objects.
+    pub fn instance(&self, key: &AppKey) -> String {
+        key.instance(&self.control_namespace)
+    }
+
+    /// Returns the Application that an instance name marks, when it is one of ours.
+    pub fn app_of_instance(&self, instance: &str) -> Option<AppKey> {
+        let own = || AppKey::new(self.control_namespace.clone(), instance);
+        let other = || {
+            let (namespace, name) = instance.split_once('_')?;
+            Some(AppKey::new(namespace, name))
+        };
+        [Some(own()), other()]
+            .into_iter()
+            .flatten()
+            .find(|key| self.app(key).is_some())
+    }
+
+    /// Returns the last comparison.
+    pub fn last_comparison(&self, key: &AppKey) -> Option<Arc<Comparison>> {
+        self.comparisons.read().get(key).cloned()
+    }
+
+    /// Forgets an Application that no longer exists.
+    pub fn forget(&self, key: &AppKey) {
+        self.comparisons.write().remove(key);
+    }
+}

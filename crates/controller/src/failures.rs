@@ -1,0 +1,54 @@
+//! How often something failed in a row, and how long to wait before the next try.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+/// Failures in a row by key.
+#[derive(Debug)]
+pub(crate) struct Failures<K>(Mutex<HashMap<K, u32>>);
+
+impl<K> Default for Failures<K> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<K: Clone + Eq + Hash> Failures<K> {
+    /// Counts a failure and returns the wait: doubled each time up to `cap`, the last quarter of it at random so that
+    /// keys that failed together do not come back together.
+    pub(crate) fn delay(&self, key: &K, first: Duration, cap: Duration) -> Duration {
+        let mut counts = self.0.lock();
+        let count = counts.entry(key.clone()).or_insert(0);
+        let whole = first
+            .saturating_mul(2_u32.saturating_pow((*count).min(16)))
+            .min(cap);
+        *count = count.saturating_add(1);
+        whole.mul_f64(0.75 + 0.25 * rand::random::<f64>())
+    }
+
+    /// Forgets the failures of a key.
+    pub(crate) fn clear(&self, key: &K) {
+        self.0.lock().remove(key);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_grow_up_to_the_cap_and_start_anew_after_success() {
+        let failures = Failures::default();
+        let (first, cap) = (Duration::from_secs(2), Duration::from_secs(10));
+        let mut delay = || failures.delay(&"a", first, cap);
+        assert!((1.5..=2.0).contains(&delay().as_secs_f64()));
+        assert!((3.0..=4.0).contains(&delay().as_secs_f64()));
+        delay();
+        assert!((7.5..=10.0).contains(&delay().as_secs_f64()));
+        failures.clear(&"a");
+        assert!(failures.delay(&"a", first, cap) <= first);
+    }
+}

@@ -1,0 +1,845 @@
+//! Operations: how they start, go on, are tried again, give way to a newer commit, and end.
+//!
+//! Everything that must survive is in `status.operationState`: what was asked, which revisions, what became of each
+//! object. A `Running` state with `finishedAt` waits for its next try. The memory in [`Running`] only saves work.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use driftless_api::Application;
+use driftless_api::annotation;
+use driftless_api::application::{
+    ConditionType, Initiator, Operation, OperationPhase, OperationState, RevisionHistory, Source,
+    SyncOperation, SyncResult, SyncStatusCode,
+};
+use driftless_appstate::comparison::{Comparison, LiveState};
+use driftless_appstate::desired::{Desired, Failure};
+use driftless_appstate::{Revisions, Target};
+use driftless_core::AppKey;
+use driftless_engine::sync::{Progress, Termination};
+use driftless_source::render::CacheUse;
+use driftless_source::{Commit, Freshness};
+use jiff::Timestamp;
+use parking_lot::Mutex;
+
+use crate::Controller;
+use crate::automation::display as listed;
+use crate::draft::Draft;
+use crate::execute::Advance;
+use crate::quarantine::{Entry, Quarantine};
+use crate::queue::Next;
+
+/// Asks for a rollback: a history id, or `previous`.
+pub(crate) const ROLLBACK: &str = "driftless.dev/rollback";
+
+/// When a waiting operation is looked at although no event said so (contract §3.1).
+const BACKSTOP: Duration = Duration::from_secs(30);
+
+/// What is remembered of running operations beside their recorded results, by start time.
+#[derive(Default)]
+pub(crate) struct Running(Mutex<HashMap<AppKey, (Timestamp, i64, Progress)>>);
+
+impl Running {
+    /// Takes the memory of a try, if this process has worked on it before.
+    pub(crate) fn take(&self, key: &AppKey, started: Timestamp, tries: i64) -> Option<Progress> {
+        let (since, of, progress) = self.0.lock().remove(key)?;
+        (since == started && of == tries).then_some(progress)
+    }
+
+    pub(crate) fn put(&self, key: AppKey, started: Timestamp, tries: i64, progress: Progress) {
+        self.0.lock().insert(key, (started, tries, progress));
+    }
+
+    pub(crate) fn forget(&self, key: &AppKey) {
+        self.0.lock().remove(key);
+    }
+}
+
+/// The sources and revisions that an operation is about.
+#[derive(Clone, Debug)]
+pub(crate) struct Subject {
+    pub(crate) sources: Vec<Source>,
+    pub(crate) revisions: Vec<String>,
+}
+
+impl Controller {
+    /// Starts the requested operation or carries the running one on.
+    pub(crate) async fn operate(
+        &self,
+        app: &Application,
+        target: &Target,
+        comparison: &Arc<Comparison>,
+        quarantine: &Quarantine,
+        draft: &mut Draft,
+    ) -> Next {
+        if self.is_operating(draft) {
+            return self.go_on(app, target, comparison, draft).await;
+        }
+        if let Some(wish) = app.metadata.annotation(ROLLBACK) {
+            return self
+                .roll_back(app, target, comparison, quarantine, wish, draft)
+                .await;
+        }
+        if let Some(operation) = app.operation.as_deref().filter(|_| !is_done(app, draft)) {
+            let lifted = operation
+                .sync
+                .as_ref()
+                .is_some_and(|sync| lifts(quarantine, sync, comparison));
+            if lifted {
+                let left = quarantine
+                    .clone()
+                    .without(&comparison.desired.revisions)
+                    .to_annotation();
+                draft
+                    .annotations
+                    .insert(annotation::QUARANTINE.to_owned(), left);
+            }
+            return self
+                .begin(app, target, operation.clone(), comparison, draft)
+                .await;
+        }
+        Next::OnEvent
+    }
+
+    /// Carries on what can be carried on although the sources cannot be compared.
+    pub(crate) async fn operate_blind(
+        &self,
+        app: &Application,
+        target: &Target,
+        problem: &str,
+        draft: &mut Draft,
+    ) -> Next {
+        if self.is_operating(draft) {
+            let Some(state) = draft.status.operation_state.as_deref() else {
+                return Next::OnEvent;
+            };
+            if state.phase == OperationPhase::Terminating {
+                self.finish(app, draft, OperationPhase::Failed, "Operation terminated");
+                return Next::OnEvent;
+            }
+            let Some(subject) = subject_of(state) else {
+                return Next::OnEvent;
+            };
+            return match self.pinned(app, target, &subject).await {
+                Ok(desired) => self.advance(app, target, &desired, draft).await,
+                Err(_) => Next::After(BACKSTOP),
+            };
+        }
+        if app.metadata.annotation(ROLLBACK).is_some() || app.operation.is_some() {
+            return self
+                .operate_without_comparison(app, target, problem, draft)
+                .await;
+        }
+        Next::OnEvent
+    }
+
+    /// A rollback, or a sync to a full commit, needs no answer from Git: the objects may be here.
+    async fn operate_without_comparison(
+        &self,
+        app: &Application,
+        target: &Target,
+        problem: &str,
+        draft: &mut Draft,
+    ) -> Next {
+        if let Some(wish) = app.metadata.annotation(ROLLBACK) {
+            draft.remove_annotation(ROLLBACK);
+            return match find_history(&draft.status.history, wish) {
+                Ok(entry) => {
+                    let operation = rollback_operation(app, &entry);
+                    self.start(
+                        app,
+                        target,
+                        operation,
+                        subject_of_history(&entry),
+                        None,
+                        draft,
+                    )
+                    .await
+                }
+                Err(message) => {
+                    draft.condition(ConditionType::SyncError, message);
+                    Next::OnEvent
+                }
+            };
+        }
+        let Some(operation) = app.operation.as_deref() else {
+            return Next::OnEvent;
+        };
+        let sync = operation.sync.clone().unwrap_or_default();
+        let revisions = named_revisions(&sync);
+        if !revisions.is_empty() && revisions.iter().all(|one| Commit::parse(one).is_some()) {
+            let subject = Subject {
+                sources: operation_sources(&sync, target),
+                revisions,
+            };
+            return self
+                .start(app, target, operation.clone(), subject, None, draft)
+                .await;
+        }
+        self.refuse(draft, operation.clone(), problem);
+        Next::OnEvent
+    }
+
+    /// Starts an operation: resolves what it is about, records it, and begins to work on it.
+    pub(crate) async fn begin(
+        &self,
+        app: &Application,
+        target: &Target,
+        operation: Operation,
+        comparison: &Arc<Comparison>,
+        draft: &mut Draft,
+    ) -> Next {
+        let Some(sync) = operation.sync.as_deref() else {
+            self.refuse(
+                draft,
+                operation,
+                "Invalid operation request: no operation specified",
+            );
+            return Next::OnEvent;
+        };
+        if !sync.manifests.is_empty() {
+            self.refuse(
+                draft,
+                operation.clone(),
+                "syncing local manifests is not supported yet",
+            );
+            return Next::OnEvent;
+        }
+        let sources = operation_sources(sync, target);
+        let named = named_revisions(sync);
+        let subject = if named.is_empty() && sources == target.sources {
+            Subject {
+                sources,
+                revisions: comparison.desired.revisions.clone(),
+            }
+        } else {
+            match self.resolve_named(app, target, &sources, &named).await {
+                Ok(revisions) => Subject { sources, revisions },
+                Err(failure) => {
+                    self.refuse(draft, operation, &failure.condition.message);
+                    return Next::OnEvent;
+                }
+            }
+        };
+        self.start(app, target, operation, subject, Some(comparison), draft)
+            .await
+    }
+
+    /// Records a started operation in the Application, then works on it. Nothing is written to the destination before
+    /// the record is stored, so a crash leaves either no trace or an operation to resume.
+    async fn start(
+        &self,
+        app: &Application,
+        target: &Target,
+        operation: Operation,
+        subject: Subject,
+        comparison: Option<&Arc<Comparison>>,
+        draft: &mut Draft,
+    ) -> Next {
+        let multi = app.spec.is_multi_source();
+        let mut result = SyncResult::default();
+        if multi {
+            result.revisions.clone_from(&subject.revisions);
+            result.sources.clone_from(&subject.sources);
+        } else {
+            result.revision = subject.revisions.first().cloned().unwrap_or_default();
+            result.source = subject.sources.first().cloned().map(Box::new);
+        }
+        let shown = listed(&subject.revisions);
+        tracing::info!(app = %app.key(), revision = shown, automated = operation.is_automated(), "Sync started");
+        self.tell_started(
+            app,
+            &operation,
+            subject.revisions.first().map_or("", String::as_str),
+        );
+        draft.status.operation_state = Some(Box::new(OperationState {
+            operation: Box::new(operation),
+            phase: OperationPhase::Running,
+            message: "one or more tasks are running".to_owned(),
+            sync_result: Some(Box::new(result)),
+            started_at: Some(self.now().into()),
+            ..OperationState::default()
+        }));
+        self.running.forget(&app.key());
+        if !self.patch(app, draft).await {
+            return Next::After(Duration::from_millis(200));
+        }
+        let desired = comparison
+            .filter(|one| {
+                one.desired.revisions == subject.revisions && subject.sources == target.sources
+            })
+            .map(|one| one.desired.clone());
+        let desired = match desired {
+            Some(desired) => desired,
+            None => match self.pinned(app, target, &subject).await {
+                Ok(desired) => desired,
+                Err(failure) => {
+                    self.finish(
+                        app,
+                        draft,
+                        OperationPhase::Error,
+                        &failure.condition.message,
+                    );
+                    return Next::OnEvent;
+                }
+            },
+        };
+        self.advance(app, target, &desired, draft).await
+    }
+
+    /// Goes on with an operation that is under way.
+    async fn go_on(
+        &self,
+        app: &Application,
+        target: &Target,
+        comparison: &Arc<Comparison>,
+        draft: &mut Draft,
+    ) -> Next {
+        let Some(state) = draft.status.operation_state.as_deref() else {
+            return Next::OnEvent;
+        };
+        let Some(subject) = subject_of(state) else {
+            self.finish(
+                app,
+                draft,
+                OperationPhase::Error,
+                "the operation has no sync result to go on from",
+            );
+            return Next::OnEvent;
+        };
+        let terminating = state.phase == OperationPhase::Terminating;
+        let newer = is_superseded(state, &subject, target, comparison);
+        if let Some(failed) = state.finished_at {
+            // Between two tries.
+            if terminating {
+                self.finish(app, draft, OperationPhase::Failed, "Operation terminated");
+                return Next::OnEvent;
+            }
+            if newer {
+                let message = format!(
+                    "{} (superseded by {})",
+                    state.message,
+                    listed(&comparison.desired.revisions)
+                );
+                self.finish(app, draft, OperationPhase::Failed, &message);
+                return Next::OnEvent;
+            }
+            if let Some(left) = self.wait_left(state, failed.timestamp()) {
+                return Next::After(left);
+            }
+            let refresh = state
+                .operation
+                .retry
+                .as_ref()
+                .is_some_and(|retry| retry.refresh);
+            self.try_again(draft, refresh.then_some(&comparison.desired));
+            if !self.patch(app, draft).await {
+                return Next::After(Duration::from_millis(200));
+            }
+        }
+        let Some(subject) = draft.status.operation_state.as_deref().and_then(subject_of) else {
+            return Next::OnEvent;
+        };
+        let same =
+            subject.revisions == comparison.desired.revisions && subject.sources == target.sources;
+        let desired = if same {
+            comparison.desired.clone()
+        } else {
+            match self.pinned(app, target, &subject).await {
+                Ok(desired) => desired,
+                Err(failure) => {
+                    tracing::warn!(app = %app.key(), error = failure.condition.message, "Operation waits for its source");
+                    return Next::After(BACKSTOP);
+                }
+            }
+        };
+        if newer {
+            self.supersede(app, &listed(&comparison.desired.revisions), draft);
+        }
+        self.advance(app, target, &desired, draft).await
+    }
+
+    /// Works on the running operation as far as it goes now.
+    async fn advance(
+        &self,
+        app: &Application,
+        target: &Target,
+        desired: &Desired,
+        draft: &mut Draft,
+    ) -> Next {
+        match self.execute(app, target, desired, draft).await {
+            Advance::Waiting(after) => Next::After(after.min(BACKSTOP)),
+            Advance::Interrupted => Next::After(Duration::from_secs(1)),
+            Advance::Done { phase, message } => {
+                let next = self.conclude(app, draft, phase, message);
+                self.compare_again(app, target, draft).await;
+                next
+            }
+        }
+    }
+
+    /// Ends the operation, or arranges its next try.
+    fn conclude(
+        &self,
+        app: &Application,
+        draft: &mut Draft,
+        phase: OperationPhase,
+        message: String,
+    ) -> Next {
+        let now = self.now();
+        let Some(state) = draft.status.operation_state.as_mut() else {
+            return Next::OnEvent;
+        };
+        let terminated =
+            state.phase == OperationPhase::Terminating || message.starts_with("superseded");
+        let retry = state.operation.retry.as_deref();
+        let may_retry = retry.is_some_and(|retry| retry.allows(state.retry_count));
+        if phase.is_failure() && may_retry && !terminated && !state.operation.is_dry_run() {
+            let delay = retry
+                .and_then(|retry| retry.delay(state.retry_count).ok())
+                .and_then(|delay| Duration::try_from(delay).ok())
+                .unwrap_or(Duration::from_secs(5));
+            let at = now.checked_add(delay).unwrap_or(now);
+            state.phase = OperationPhase::Running;
+            state.finished_at = Some(now.into());
+            state.message = format!(
+                "{message}. Retrying attempt #{} at {}.",
+                state.retry_count + 1,
+                driftless_api::Time::from(at)
+            );
+            return Next::After(delay);
+        }
+        let message = if state.retry_count > 0 {
+            format!("{message} (retried {} times).", state.retry_count)
+        } else {
+            message
+        };
+        self.finish(app, draft, phase, &message);
+        Next::OnEvent
+    }
+
+    /// Ends the operation for good.
+    fn finish(&self, app: &Application, draft: &mut Draft, phase: OperationPhase, message: &str) {
+        let now = self.now();
+        self.running.forget(&app.key());
+        draft.clear_operation = app.operation.is_some();
+        let Some(state) = draft.status.operation_state.as_mut() else {
+            return;
+        };
+        state.phase = phase.clone();
+        message.clone_into(&mut state.message);
+        state.finished_at = Some(now.into());
+        let state = OperationState::clone(state);
+        let revisions = subject_of(&state)
+            .map(|subject| subject.revisions)
+            .unwrap_or_default();
+        let failure = phase.is_failure().then_some(message);
+        tracing::info!(app = %app.key(), phase = phase.as_str(), revision = listed(&revisions), message, "Sync ended");
+        let dry_run = state.operation.is_dry_run();
+        self.metrics.count_sync(app, phase.as_str(), dry_run);
+        self.tell_completed(
+            app,
+            &state.operation,
+            revisions.first().map_or("", String::as_str),
+            failure,
+        );
+        let selective = state
+            .operation
+            .sync
+            .as_ref()
+            .is_some_and(|sync| !sync.resources.is_empty());
+        if phase == OperationPhase::Succeeded && !dry_run && !selective {
+            add_history(app, &state, now, &mut draft.status.history);
+            self.keep_history(app, &draft.status.history);
+        }
+    }
+
+    /// Ends a request that cannot even begin.
+    fn refuse(&self, draft: &mut Draft, operation: Operation, message: &str) {
+        let now = self.now();
+        draft.status.operation_state = Some(Box::new(OperationState {
+            operation: Box::new(operation),
+            phase: OperationPhase::Error,
+            message: message.to_owned(),
+            started_at: Some(now.into()),
+            finished_at: Some(now.into()),
+            ..OperationState::default()
+        }));
+        draft.clear_operation = true;
+    }
+
+    /// Compares once more after objects were written, so that one patch tells the outcome and what it led to.
+    async fn compare_again(&self, app: &Application, target: &Target, draft: &mut Draft) {
+        let revisions = Revisions::Tracked(Freshness::Cached);
+        if let Ok(comparison) = self
+            .compare(
+                app,
+                target,
+                revisions,
+                CacheUse::Use,
+                LiveState::MayHaveChanged,
+            )
+            .await
+        {
+            self.report(app, &comparison, draft);
+        }
+    }
+
+    fn wait_left(&self, state: &OperationState, failed: Timestamp) -> Option<Duration> {
+        let retry = state.operation.retry.as_deref()?;
+        let delay = retry.delay(state.retry_count).ok()?;
+        let due = failed.checked_add(delay).ok()?;
+        let left = Duration::try_from(due.duration_since(self.now())).ok()?;
+        (!left.is_zero()).then_some(left)
+    }
+
+    /// Begins the next try of a failed operation, at newer revisions when asked to.
+    fn try_again(&self, draft: &mut Draft, refreshed: Option<&Desired>) {
+        let Some(state) = draft.status.operation_state.as_mut() else {
+            return;
+        };
+        state.retry_count += 1;
+        state.finished_at = None;
+        state.message = format!("Retrying operation. Attempt #{}", state.retry_count);
+        if let Some(result) = &mut state.sync_result {
+            result.resources = Vec::new();
+            if let Some(desired) = refreshed {
+                if result.revisions.is_empty() {
+                    result.revision = desired.revisions.first().cloned().unwrap_or_default();
+                } else {
+                    result.revisions.clone_from(&desired.revisions);
+                }
+            }
+        }
+    }
+
+    fn supersede(&self, app: &Application, newer: &str, draft: &Draft) {
+        let Some(state) = draft.status.operation_state.as_deref() else {
+            return;
+        };
+        let Some(started) = state.started_at.map(driftless_api::Time::timestamp) else {
+            return;
+        };
+        let key = app.key();
+        let mut progress = self
+            .running
+            .take(&key, started, state.retry_count)
+            .unwrap_or_else(|| crate::execute::progress_of(state));
+        progress.terminate(Termination::Superseded(newer.to_owned()));
+        self.running.put(key, started, state.retry_count, progress);
+    }
+
+    /// Renders the sources of an operation at its revisions.
+    async fn pinned(
+        &self,
+        app: &Application,
+        target: &Target,
+        subject: &Subject,
+    ) -> Result<Desired, Failure> {
+        let revisions = Revisions::Pinned(&subject.revisions);
+        self.state
+            .desired(app, target, &subject.sources, revisions, CacheUse::Use)
+            .await
+    }
+
+    /// Compares the cluster with the revisions that a rollback holds.
+    pub(crate) async fn compare_held(
+        &self,
+        app: &Application,
+        target: &Target,
+        held: &[String],
+    ) -> Result<Arc<Comparison>, String> {
+        let message = |failure: Failure| failure.condition.message;
+        let revisions = Revisions::Pinned(held);
+        let desired = self
+            .state
+            .desired(app, target, &target.sources, revisions, CacheUse::Use)
+            .await
+            .map_err(message)?;
+        self.state
+            .compare_aside(app, target, desired)
+            .await
+            .map_err(message)
+    }
+
+    async fn resolve_named(
+        &self,
+        app: &Application,
+        target: &Target,
+        sources: &[Source],
+        named: &[String],
+    ) -> Result<Vec<String>, Failure> {
+        let sources: Vec<Source> = sources
+            .iter()
+            .enumerate()
+            .map(|(index, source)| {
+                let mut source = source.clone();
+                if let Some(revision) = named.get(index).filter(|revision| !revision.is_empty()) {
+                    source.target_revision.clone_from(revision);
+                    source.tag_prefix = String::new();
+                }
+                source
+            })
+            .collect();
+        let revisions = Revisions::Tracked(Freshness::Within(Duration::from_secs(2)));
+        let desired = self
+            .state
+            .desired(app, target, &sources, revisions, CacheUse::Use)
+            .await?;
+        Ok(desired.revisions)
+    }
+
+    /// Starts a rollback. With automation on, the revision that is left behind is quarantined.
+    async fn roll_back(
+        &self,
+        app: &Application,
+        target: &Target,
+        comparison: &Arc<Comparison>,
+        quarantine: &Quarantine,
+        wish: &str,
+        draft: &mut Draft,
+    ) -> Next {
+        draft.remove_annotation(ROLLBACK);
+        let entry = match find_history(&draft.status.history, wish) {
+            Ok(entry) => entry,
+            Err(message) => {
+                match app.operation.as_deref() {
+                    Some(operation) => self.refuse(draft, operation.clone(), &message),
+                    None => draft.condition(ConditionType::SyncError, message),
+                }
+                return Next::OnEvent;
+            }
+        };
+        let operation = rollback_operation(app, &entry);
+        let subject = subject_of_history(&entry);
+        let dry_run = operation.is_dry_run();
+        if app.spec.automated().is_some()
+            && !dry_run
+            && subject.revisions != comparison.desired.revisions
+        {
+            let by = operation
+                .initiated_by
+                .as_ref()
+                .map(|by| by.username.clone())
+                .unwrap_or_default();
+            let record = quarantine.clone().without(&subject.revisions).with(Entry {
+                revisions: comparison.desired.revisions.clone(),
+                held_revisions: subject.revisions.clone(),
+                history_id: entry.id,
+                at: driftless_api::Time::from(self.now()).timestamp(),
+                by,
+                reason: format!("rollback to history id {}", entry.id),
+            });
+            draft
+                .annotations
+                .insert(annotation::QUARANTINE.to_owned(), record.to_annotation());
+        }
+        tracing::info!(app = %app.key(), revision = listed(&subject.revisions), "Rollback started");
+        self.start(app, target, operation, subject, Some(comparison), draft)
+            .await
+    }
+
+    /// Keeps the commits of the history readable, so that a rollback works while Git is away.
+    fn keep_history(&self, app: &Application, history: &[RevisionHistory]) {
+        let mut by_source: HashMap<String, (Source, Vec<Commit>)> = HashMap::new();
+        for entry in history {
+            let subject = subject_of_history(entry);
+            for (source, revision) in subject.sources.into_iter().zip(subject.revisions) {
+                if let Some(commit) = Commit::parse(&revision) {
+                    let known = by_source
+                        .entry(source.repo_url.clone())
+                        .or_insert_with(|| (source, Vec::new()));
+                    known.1.push(commit);
+                }
+            }
+        }
+        for (source, commits) in by_source.into_values() {
+            let Ok(repository) = self.state.repository(app, &source) else {
+                continue;
+            };
+            let (git, key) = (Arc::clone(&self.state.git), app.key());
+            tokio::spawn(async move {
+                if let Err(error) = git.keep(&repository, &key, &commits).await {
+                    tracing::warn!(app = %key, %error, "Commits of the history are not kept");
+                }
+            });
+        }
+    }
+}
+
+/// Says whether the requested operation is the one whose end is already recorded.
+fn is_done(app: &Application, draft: &Draft) -> bool {
+    draft.clear_operation
+        || draft
+            .status
+            .operation_state
+            .as_deref()
+            .is_some_and(|state| {
+                state.phase.is_completed()
+                    && app.operation.as_deref() == Some(&*state.operation)
+                    && app
+                        .operation_state()
+                        .is_none_or(|before| !before.phase.is_completed())
+            })
+}
+
+/// Says whether somebody syncs a quarantined revision on purpose.
+fn lifts(quarantine: &Quarantine, sync: &SyncOperation, comparison: &Comparison) -> bool {
+    let current = &comparison.desired.revisions;
+    let named = named_revisions(sync);
+    let means_current = named.is_empty() || named == *current;
+    !sync.dry_run && sync.source.is_none() && means_current && quarantine.blocks(current).is_some()
+}
+
+/// Says whether automation works on an older commit than the newest.
+fn is_superseded(
+    state: &OperationState,
+    subject: &Subject,
+    target: &Target,
+    comparison: &Comparison,
+) -> bool {
+    let tracked = state
+        .operation
+        .sync
+        .as_ref()
+        .is_some_and(|sync| sync.source.is_none() && sync.sources.is_empty());
+    state.operation.is_automated()
+        && tracked
+        && comparison.status != SyncStatusCode::Unknown
+        && (subject.revisions != comparison.desired.revisions || subject.sources != target.sources)
+}
+
+fn named_revisions(sync: &SyncOperation) -> Vec<String> {
+    if !sync.revisions.is_empty() {
+        sync.revisions.clone()
+    } else if sync.revision.is_empty() {
+        Vec::new()
+    } else {
+        vec![sync.revision.clone()]
+    }
+}
+
+fn operation_sources(sync: &SyncOperation, target: &Target) -> Vec<Source> {
+    if !sync.sources.is_empty() {
+        sync.sources.clone()
+    } else if let Some(source) = &sync.source {
+        vec![Source::clone(source)]
+    } else {
+        target.sources.clone()
+    }
+}
+
+/// Returns what a recorded operation is about.
+pub(crate) fn subject_of(state: &OperationState) -> Option<Subject> {
+    let result = state.sync_result.as_deref()?;
+    if result.sources.is_empty() {
+        let source = Source::clone(result.source.as_deref()?);
+        Some(Subject {
+            sources: vec![source],
+            revisions: vec![result.revision.clone()],
+        })
+    } else {
+        Some(Subject {
+            sources: result.sources.clone(),
+            revisions: result.revisions.clone(),
+        })
+    }
+}
+
+fn subject_of_history(entry: &RevisionHistory) -> Subject {
+    if entry.sources.is_empty() {
+        let source = entry.source.as_deref().cloned().unwrap_or_default();
+        Subject {
+            sources: vec![source],
+            revisions: vec![entry.revision.clone()],
+        }
+    } else {
+        Subject {
+            sources: entry.sources.clone(),
+            revisions: entry.revisions.clone(),
+        }
+    }
+}
+
+fn find_history(history: &[RevisionHistory], wish: &str) -> Result<RevisionHistory, String> {
+    let found = if wish == "previous" {
+        let current = history.last().map(subject_of_history);
+        history.iter().rev().find(|entry| {
+            current
+                .as_ref()
+                .is_some_and(|current| subject_of_history(entry).revisions != current.revisions)
+        })
+    } else {
+        let id: i64 = wish.trim().parse().map_err(|_| {
+            format!("annotation {ROLLBACK} is {wish:?}: it must be a history id or \"previous\"")
+        })?;
+        history.iter().find(|entry| entry.id == id)
+    };
+    let ids: Vec<String> = history.iter().map(|entry| entry.id.to_string()).collect();
+    found.cloned().ok_or_else(|| {
+        format!(
+            "application has no history entry {wish:?} to roll back to; it has [{}]",
+            ids.join(" ")
+        )
+    })
+}
+
+/// Builds the operation of a rollback, or completes the one that the API wrote.
+fn rollback_operation(app: &Application, entry: &RevisionHistory) -> Operation {
+    let mut operation = app
+        .operation
+        .as_deref()
+        .cloned()
+        .unwrap_or_else(|| Operation {
+            initiated_by: Some(Initiator::default()),
+            ..Operation::default()
+        });
+    let prunes = app
+        .spec
+        .automated()
+        .is_some_and(driftless_api::application::Automated::prunes);
+    let fresh = operation.sync.is_none();
+    let sync = operation.sync.get_or_insert_with(Box::default);
+    if fresh {
+        sync.prune = prunes;
+        sync.sync_options = app.spec.sync_options().to_vec();
+    }
+    sync.sync_strategy = Some(Box::new(
+        driftless_api::application::operation::SyncStrategy {
+            apply: Some(driftless_api::application::operation::SyncStrategyApply::default()),
+            ..Default::default()
+        },
+    ));
+    sync.revision.clone_from(&entry.revision);
+    sync.revisions.clone_from(&entry.revisions);
+    sync.source.clone_from(&entry.source);
+    sync.sources.clone_from(&entry.sources);
+    operation
+}
+
+fn add_history(
+    app: &Application,
+    state: &OperationState,
+    now: Timestamp,
+    history: &mut Vec<RevisionHistory>,
+) {
+    let Some(result) = state.sync_result.as_deref() else {
+        return;
+    };
+    let id = history.last().map_or(0, |last| last.id + 1);
+    history.push(RevisionHistory {
+        id,
+        deployed_at: Some(now.into()),
+        deploy_started_at: state.started_at,
+        revision: result.revision.clone(),
+        revisions: result.revisions.clone(),
+        source: result.source.clone(),
+        sources: result.sources.clone(),
+        initiated_by: state.operation.initiated_by.clone(),
+        ..RevisionHistory::default()
+    });
+    let limit = app.spec.history_limit();
+    let surplus = history.len().saturating_sub(limit);
+    history.drain(..surplus);
+}

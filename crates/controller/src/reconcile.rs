@@ -1,0 +1,476 @@
+//! One pass over one Application: load, fill a draft of its status, patch it once.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use driftless_api::Application;
+use driftless_api::annotation::{self, Refresh};
+use driftless_api::application::{
+    Condition, ConditionType, HealthStatus, HealthStatusCode, OperationPhase, ResourceStatus,
+    SourceType, Summary, SyncStatus, SyncStatusCode,
+};
+use driftless_appstate::comparison::{Comparison, LiveState};
+use driftless_appstate::desired::Failure;
+use driftless_appstate::{Revisions, Target};
+use driftless_core::{AppKey, Class};
+use driftless_source::Freshness;
+use driftless_source::render::CacheUse;
+
+use crate::Controller;
+use crate::automation::{self, Decision, Differing, Situation};
+use crate::draft::Draft;
+use crate::quarantine::Quarantine;
+use crate::queue::Next;
+use crate::reasons::{Level, Reasons};
+
+/// Conditions that every comparison decides about.
+const EVALUATED: &[ConditionType] = &[
+    ConditionType::InvalidSpecError,
+    ConditionType::ComparisonError,
+    ConditionType::SyncError,
+    ConditionType::UnknownError,
+    ConditionType::SharedResourceWarning,
+    ConditionType::RepeatedResourceWarning,
+    ConditionType::ExcludedResourceWarning,
+    ConditionType::QuarantinedRevisionWarning,
+    ConditionType::PruneBudgetWarning,
+];
+
+/// First and longest wait after a failure that may pass by itself.
+const RETRY_FIRST: Duration = Duration::from_secs(2);
+const RETRY_CAP: Duration = Duration::from_secs(60);
+
+impl Controller {
+    /// Runs one pass.
+    pub(crate) async fn pass(self: Arc<Self>, key: AppKey, reasons: Reasons) -> Next {
+        if !self.fence.is_open() {
+            // Whoever holds the lease does the work; when it is us again, everything is queued.
+            return Next::OnEvent;
+        }
+        let Some(stored) = self.state.app(&key) else {
+            self.forget(&key);
+            return Next::OnEvent;
+        };
+        let app = &stored.object;
+        if annotation::is_true(app.metadata.annotation(annotation::SKIP_RECONCILE)) {
+            return Next::OnEvent;
+        }
+        let timer = self.metrics.time_reconcile(app);
+        let next = if app.metadata.is_deleting() {
+            self.finalize(app).await
+        } else {
+            self.reconcile(app, &reasons).await
+        };
+        drop(timer);
+        next
+    }
+
+    async fn reconcile(&self, app: &Application, reasons: &Reasons) -> Next {
+        let mut draft = Draft::new(app);
+        draft.evaluates(EVALUATED);
+        let refresh = app
+            .metadata
+            .annotation(annotation::REFRESH)
+            .map(Refresh::from_annotation);
+        let level = match refresh {
+            Some(Refresh::Hard) => Level::Hard,
+            Some(Refresh::Normal) => Level::Latest.max(reasons.level),
+            None => reasons.level,
+        };
+        if refresh.is_some() {
+            draft.remove_annotation(annotation::REFRESH);
+        }
+        let mut next = match self.state.target(app) {
+            Ok(target) => {
+                self.reconcile_at(app, &target, level, reasons, &mut draft)
+                    .await
+            }
+            Err(conditions) => {
+                self.invalid(app, conditions, &mut draft);
+                Next::OnEvent
+            }
+        };
+        if !self.patch(app, &mut draft).await {
+            // The object has changed meanwhile, or the API server did not take it: nothing is lost, look again.
+            self.queue.add(
+                app.key(),
+                Reasons {
+                    level,
+                    ..Reasons::of("patch-conflict")
+                },
+            );
+            next = Next::After(Duration::from_secs(1));
+        }
+        next
+    }
+
+    async fn reconcile_at(
+        &self,
+        app: &Application,
+        target: &Target,
+        level: Level,
+        reasons: &Reasons,
+        draft: &mut Draft,
+    ) -> Next {
+        self.follow(app, target);
+        let cache = if level == Level::Hard {
+            CacheUse::Bypass
+        } else {
+            CacheUse::Use
+        };
+        let freshness = if level == Level::Cached {
+            Freshness::Cached
+        } else {
+            Freshness::Now
+        };
+        let live = if reasons.is_only_about_git() {
+            LiveState::Unchanged
+        } else {
+            LiveState::MayHaveChanged
+        };
+        let compared = self
+            .compare(app, target, Revisions::Tracked(freshness), cache, live)
+            .await;
+        let comparison = match compared {
+            Ok(comparison) => comparison,
+            Err(failure) => return self.cannot_compare(app, target, failure, draft).await,
+        };
+        self.failures.clear(&app.key());
+        self.report(app, &comparison, draft);
+        let quarantine = self.quarantine(app, draft);
+        let mut next = self
+            .operate(app, target, &comparison, &quarantine, draft)
+            .await;
+        if !self.is_operating(draft) {
+            next = next.sooner(
+                self.automate(app, target, &comparison, &quarantine, draft)
+                    .await,
+            );
+        }
+        next
+    }
+
+    /// Compares the given revisions with the cluster.
+    pub(crate) async fn compare(
+        &self,
+        app: &Application,
+        target: &Target,
+        revisions: Revisions<'_>,
+        cache: CacheUse,
+        live: LiveState,
+    ) -> Result<Arc<Comparison>, Failure> {
+        let desired = self
+            .state
+            .desired(app, target, &target.sources, revisions, cache)
+            .await?;
+        self.state.compare(app, target, desired, live).await
+    }
+
+    fn invalid(&self, app: &Application, conditions: Vec<Condition>, draft: &mut Draft) {
+        let message = conditions
+            .first()
+            .map_or_else(String::new, |one| one.message.clone());
+        conditions.into_iter().for_each(|one| draft.add(one));
+        self.set_sync(draft, app, SyncStatusCode::Unknown, None);
+        set_health(draft, HealthStatusCode::Unknown, "", self.now());
+        self.fail_operation(draft, &message);
+    }
+
+    /// The sources could not be read: the last known objects stay in the status, and nothing is synced or pruned.
+    async fn cannot_compare(
+        &self,
+        app: &Application,
+        target: &Target,
+        failure: Failure,
+        draft: &mut Draft,
+    ) -> Next {
+        tracing::debug!(app = %app.key(), error = %failure.condition.message, "Not compared");
+        let retry = match failure.class {
+            Class::Transient | Class::Conflict | Class::Internal => {
+                Next::After(self.failures.delay(&app.key(), RETRY_FIRST, RETRY_CAP))
+            }
+            // A missing revision may be pushed later; the poll of the repository tells.
+            _ => Next::OnEvent,
+        };
+        let message = failure.condition.message.clone();
+        draft.add(failure.condition);
+        self.set_sync(
+            draft,
+            app,
+            SyncStatusCode::Unknown,
+            Some(&failure.revisions),
+        );
+        // A running operation reads its own revision, which may still be there.
+        let next = self.operate_blind(app, target, &message, draft).await;
+        retry.sooner(next)
+    }
+
+    /// Writes the outcome of a comparison into the draft.
+    pub(crate) fn report(&self, app: &Application, comparison: &Comparison, draft: &mut Draft) {
+        let now = self.now();
+        comparison
+            .conditions
+            .iter()
+            .for_each(|one| draft.add(one.clone()));
+        self.set_sync(
+            draft,
+            app,
+            comparison.status.clone(),
+            Some(&comparison.desired.revisions),
+        );
+        set_health(
+            draft,
+            code_of(&comparison.health),
+            &comparison.health.message,
+            now,
+        );
+        let persist = self.state.config().persists_health;
+        let status = &mut draft.status;
+        status.resources = comparison
+            .objects
+            .iter()
+            .map(|one| ResourceStatus {
+                group: (&one.gvk.group).into(),
+                version: (&one.gvk.version).into(),
+                kind: (&one.gvk.kind).into(),
+                namespace: (&one.key.namespace).into(),
+                name: (&one.key.name).into(),
+                status: one.status.clone().unwrap_or_default(),
+                health: one.health.as_ref().filter(|_| persist).map(|health| {
+                    Box::new(HealthStatus {
+                        status: code_of(health),
+                        message: health.message.clone(),
+                        ..HealthStatus::default()
+                    })
+                }),
+                hook: one.hook,
+                requires_pruning: one.requires_pruning,
+                sync_wave: i64::from(one.wave),
+                ..ResourceStatus::default()
+            })
+            .collect();
+        status.resource_health_source = if persist {
+            String::new()
+        } else {
+            "appTree".to_owned()
+        };
+        let types: Vec<SourceType> = comparison
+            .desired
+            .source_types
+            .iter()
+            .map(|one| SourceType::from(one.as_str()))
+            .collect();
+        if app.spec.is_multi_source() {
+            status.source_types = types;
+            status.source_type = SourceType::default();
+        } else {
+            status.source_type = types.into_iter().next().unwrap_or_default();
+            status.source_types = Vec::new();
+        }
+        let summary = Summary {
+            images: comparison.images(),
+            is_app_of_apps: comparison
+                .objects
+                .iter()
+                .any(|one| &*one.key.kind == Application::KIND),
+            ..Summary::default()
+        };
+        status.summary = Some(Box::new(summary));
+        self.state
+            .control_namespace
+            .as_str()
+            .clone_into(&mut status.controller_namespace);
+    }
+
+    fn set_sync(
+        &self,
+        draft: &mut Draft,
+        app: &Application,
+        code: SyncStatusCode,
+        revisions: Option<&[String]>,
+    ) {
+        let mut sync = draft.status.sync.take().unwrap_or_default();
+        let changed =
+            sync.status != code || revisions.is_some_and(|new| sync.effective_revisions() != new);
+        sync.status = code;
+        sync.compared_to = Some(Box::new(app.spec.to_compared()));
+        if let Some(revisions) = revisions {
+            if app.spec.is_multi_source() {
+                sync.revisions = revisions.to_vec();
+                sync.revision = String::new();
+            } else {
+                sync.revision = revisions.first().cloned().unwrap_or_default();
+                sync.revisions = Vec::new();
+            }
+        }
+        if changed || draft.status.reconciled_at.is_none() {
+            draft.status.reconciled_at = Some(self.now().into());
+        }
+        draft.status.sync = Some(sync);
+    }
+
+    /// Reads the quarantine and says in a condition what it holds back.
+    fn quarantine(&self, app: &Application, draft: &mut Draft) -> Quarantine {
+        match Quarantine::from_annotation(app.metadata.annotation(annotation::QUARANTINE)) {
+            Ok(quarantine) => {
+                let revisions = draft
+                    .status
+                    .sync
+                    .as_deref()
+                    .map(SyncStatus::effective_revisions);
+                let revisions: Vec<String> = revisions
+                    .unwrap_or_default()
+                    .into_iter()
+                    .map(str::to_owned)
+                    .collect();
+                if let Some(entry) = quarantine.blocks(&revisions) {
+                    let message = format!(
+                        "revision {} is quarantined since {} ({}, by {}): automation holds {} until the next commit; sync \
+                         it by hand or remove annotation {} to lift the quarantine",
+                        automation::display(&entry.revisions),
+                        entry.at,
+                        entry.reason,
+                        if entry.by.is_empty() {
+                            "unknown"
+                        } else {
+                            &entry.by
+                        },
+                        automation::display(&entry.held_revisions),
+                        annotation::QUARANTINE,
+                    );
+                    draft.condition(ConditionType::QuarantinedRevisionWarning, message);
+                }
+                quarantine
+            }
+            Err(error) => {
+                // Not knowing what is quarantined is no reason to deploy it: automation waits.
+                draft.condition(
+                    ConditionType::SyncError,
+                    driftless_core::class::render_chain(&error),
+                );
+                Quarantine::unreadable()
+            }
+        }
+    }
+
+    /// Starts an automated sync when the rules say so.
+    async fn automate(
+        &self,
+        app: &Application,
+        target: &Target,
+        comparison: &Arc<Comparison>,
+        quarantine: &Quarantine,
+        draft: &mut Draft,
+    ) -> Next {
+        let Some(automated) = app.spec.automated() else {
+            return Next::OnEvent;
+        };
+        if !comparison.complete || quarantine.is_unreadable() {
+            return Next::OnEvent;
+        }
+        // What must run: what Git says, or what a rollback holds against a quarantined revision.
+        let held = quarantine.blocks(&comparison.desired.revisions);
+        let held_comparison;
+        let comparison = match held {
+            None => comparison,
+            Some(entry) => {
+                if !automated.heals() {
+                    return Next::OnEvent;
+                }
+                match self.compare_held(app, target, &entry.held_revisions).await {
+                    Ok(comparison) => {
+                        held_comparison = comparison;
+                        &held_comparison
+                    }
+                    Err(message) => {
+                        draft.condition(ConditionType::ComparisonError, message);
+                        return Next::After(RETRY_CAP);
+                    }
+                }
+            }
+        };
+        let differing: Vec<Differing> = comparison
+            .differing()
+            .map(|one| Differing {
+                object: driftless_api::application::SyncOperationResource {
+                    group: one.key.group.to_string(),
+                    kind: one.key.kind.to_string(),
+                    namespace: one.key.namespace.to_string(),
+                    name: one.key.name.to_string(),
+                    ..Default::default()
+                },
+                requires_pruning: one.requires_pruning,
+            })
+            .collect();
+        let policy = app.spec.sync_policy.as_deref();
+        let decision = automation::decide(&Situation {
+            automated,
+            status: &comparison.status,
+            revisions: &comparison.desired.revisions,
+            sources: &target.sources,
+            multi_source: app.spec.is_multi_source(),
+            differing: &differing,
+            wipes_out: comparison.wipes_out(),
+            last: draft.status.operation_state.as_deref(),
+            retry: policy.and_then(|policy| policy.retry.as_deref()),
+            sync_options: app.spec.sync_options(),
+            backoff: self.heal_backoff,
+            now: self.now(),
+        });
+        match decision {
+            Decision::Skip(skip) => {
+                tracing::debug!(app = %app.key(), reason = skip.reason(), "No automated sync");
+                Next::OnEvent
+            }
+            Decision::Later(wait) => Next::After(wait),
+            Decision::Refuse(condition) => {
+                draft.add(condition);
+                Next::OnEvent
+            }
+            Decision::Sync(operation) => {
+                self.begin(app, target, *operation, comparison, draft).await
+            }
+        }
+    }
+
+    /// Says whether the draft has an operation that is not over.
+    pub(crate) fn is_operating(&self, draft: &Draft) -> bool {
+        draft
+            .status
+            .operation_state
+            .as_ref()
+            .is_some_and(|state| !state.phase.is_completed())
+    }
+
+    fn fail_operation(&self, draft: &mut Draft, message: &str) {
+        let now = self.now();
+        if let Some(state) = draft
+            .status
+            .operation_state
+            .as_mut()
+            .filter(|state| !state.phase.is_completed())
+        {
+            state.phase = OperationPhase::Error;
+            message.clone_into(&mut state.message);
+            state.finished_at = Some(now.into());
+            draft.clear_operation = true;
+        }
+    }
+}
+
+fn code_of(health: &driftless_engine::health::Health) -> HealthStatusCode {
+    HealthStatusCode::from(health.status.as_str())
+}
+
+fn set_health(draft: &mut Draft, code: HealthStatusCode, message: &str, now: jiff::Timestamp) {
+    let before = draft.status.health.take();
+    let since = before
+        .filter(|old| old.status == code)
+        .and_then(|old| old.last_transition_time);
+    draft.status.health = Some(HealthStatus {
+        status: code,
+        message: message.to_owned(),
+        last_transition_time: Some(since.unwrap_or_else(|| now.into())),
+        ..HealthStatus::default()
+    });
+}
