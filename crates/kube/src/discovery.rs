@@ -291,6 +291,21 @@ impl Discoverer {
 }
 
 impl Discovery {
+    /// A snapshot of given kinds, in the order of preference.
+    #[cfg(test)]
+    pub(crate) fn of(resources: impl IntoIterator<Item = Resource>) -> Self {
+        let mut discovery = Self::default();
+        for resource in resources {
+            let kind = resource.gvk.group_kind();
+            discovery
+                .kinds
+                .entry(kind)
+                .or_default()
+                .push(Arc::new(resource));
+        }
+        discovery
+    }
+
     fn add(&mut self, list: APIGroupDiscoveryList, core: bool) {
         for group in list.items {
             let name = group

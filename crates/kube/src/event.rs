@@ -113,7 +113,7 @@ async fn run(writer: Writer, component: &'static str, mut inbox: mpsc::Receiver<
         let due = book.next_count();
         let work = tokio::select! {
             event = inbox.recv() => match event {
-                Some(event) => book.note(event, component, Instant::now(), Timestamp::now()),
+                Some(event) => book.note(&event, component, Instant::now(), Timestamp::now()),
                 None => return,
             },
             () = until(due) => book.count(Instant::now(), Timestamp::now()),
@@ -208,7 +208,7 @@ struct Book {
 }
 
 impl Book {
-    fn note(&mut self, event: Event, component: &str, now: Instant, time: Timestamp) -> Vec<Work> {
+    fn note(&mut self, event: &Event, component: &str, now: Instant, time: Timestamp) -> Vec<Work> {
         let subject = Subject {
             namespace: event.about.namespace.clone(),
             name: event.about.name.clone(),
@@ -421,7 +421,7 @@ mod tests {
     #[test]
     fn events_look_as_in_the_contract() {
         let mut book = Book::default();
-        let work = book.note(event("done"), "argocd-server", Instant::now(), time());
+        let work = book.note(&event("done"), "argocd-server", Instant::now(), time());
         let [Work::New(value)] = work.as_slice() else {
             panic!("one event: {work:?}")
         };
@@ -439,9 +439,9 @@ mod tests {
     fn equal_events_become_a_count_written_now_and_then() {
         let mut book = Book::default();
         let start = Instant::now();
-        assert_eq!(book.note(event("a"), "c", start, time()).len(), 1);
+        assert_eq!(book.note(&event("a"), "c", start, time()).len(), 1);
         for _ in 0..50 {
-            assert!(book.note(event("a"), "c", start, time()).is_empty());
+            assert!(book.note(&event("a"), "c", start, time()).is_empty());
         }
         assert_eq!(book.next_count(), Some(start + COUNT_EVERY));
         assert!(book.count(start, time()).is_empty());
@@ -452,7 +452,7 @@ mod tests {
         assert_eq!(patch["count"], 51);
         assert_eq!(book.next_count(), None);
         assert_eq!(
-            book.note(event("a"), "c", start + MERGE_WITHIN, time())
+            book.note(&event("a"), "c", start + MERGE_WITHIN, time())
                 .len(),
             1
         );
@@ -464,7 +464,7 @@ mod tests {
         let start = Instant::now();
         let new = |book: &mut Book, range: std::ops::Range<u32>, now| {
             range
-                .map(|n| book.note(event(&n.to_string()), "c", now, time()).len())
+                .map(|n| book.note(&event(&n.to_string()), "c", now, time()).len())
                 .sum::<usize>()
         };
         assert_eq!(new(&mut book, 0..1000, start), PER_OBJECT as usize);

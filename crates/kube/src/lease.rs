@@ -434,7 +434,7 @@ impl Candidate {
         match tokio::time::timeout(Duration::from_secs(2), attempt).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
-                tracing::debug!(lease = %self.fence.0.lease, %error, "Lease not given back")
+                tracing::debug!(lease = %self.fence.0.lease, %error, "Lease not given back");
             }
             Err(_) => tracing::debug!(lease = %self.fence.0.lease, "Lease not given back in time"),
         }

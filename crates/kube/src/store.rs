@@ -134,7 +134,7 @@ impl<T> Clone for Store<T> {
 
 impl<T> std::fmt::Debug for Store<T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Store({})", self.0.shared.gvk)
+        write!(f, "Store({})", self.0.shared.scope.gvk)
     }
 }
 
@@ -144,7 +144,7 @@ struct Inner<T> {
 }
 
 struct Shared<T> {
-    gvk: GroupVersionKind,
+    scope: StoreScope,
     content: RwLock<Content<T>>,
     publisher: Publisher<Waiting>,
     progress: Notify,
@@ -220,7 +220,7 @@ impl<T: DeserializeOwned + Send + Sync + 'static> Store<T> {
                 .collect()
         };
         let shared = Arc::new(Shared {
-            gvk: scope.gvk.clone(),
+            scope,
             content: RwLock::new(Content {
                 entries: BTreeMap::new(),
                 unlisted: namespaces.iter().cloned().collect(),
@@ -235,10 +235,10 @@ impl<T: DeserializeOwned + Send + Sync + 'static> Store<T> {
         for namespace in namespaces {
             let source = Source {
                 transport: cluster.transport().clone(),
-                path: scope.path(&namespace),
+                path: shared.scope.path(&namespace),
                 metadata_only: false,
-                label_selector: scope.label_selector.clone(),
-                field_selector: scope.field_selector.clone(),
+                label_selector: shared.scope.label_selector.clone(),
+                field_selector: shared.scope.field_selector.clone(),
                 page: cluster.options().list_page,
                 lists: lists.clone(),
             };
@@ -326,7 +326,7 @@ impl<T: DeserializeOwned + Send + Sync + 'static> Store<T> {
     /// Takes over an answer of our own write (see [`crate::write::Written`]), so that readers do
     /// not see an older object than was written.
     pub fn absorb(&self, body: &[u8]) {
-        let Some(entry) = read::<T>(body, &self.0.shared.gvk) else {
+        let Some(entry) = read::<T>(body, &self.0.shared.scope.gvk) else {
             return;
         };
         let id = entry.id().clone();
@@ -454,7 +454,7 @@ impl<T: DeserializeOwned + Send + Sync + 'static> Sink for StoreSink<T> {
     type Item = Parsed<T>;
 
     fn parse(&self, json: &[u8]) -> Option<Parsed<T>> {
-        read(json, &self.shared.gvk).map(Parsed)
+        read(json, &self.shared.scope.gvk).map(Parsed)
     }
 
     fn version<'a>(&self, item: &'a Parsed<T>) -> &'a str {
@@ -585,7 +585,7 @@ mod tests {
         StoreSink {
             namespace: Arc::from("ns"),
             shared: Arc::new(Shared {
-                gvk: gvk(),
+                scope: StoreScope::namespaced(gvk(), "things", "ns"),
                 content: RwLock::new(Content {
                     entries: BTreeMap::new(),
                     unlisted: BTreeSet::from([Arc::from("ns")]),

@@ -125,7 +125,7 @@ impl<S: Sink> Reader<S> {
                     Ok(None) => return,
                     // The list outlived its version; the next one starts at the newest.
                     Err(Error::Expired { .. }) => {
-                        tokio::time::sleep(self.pause(FIRST_WAIT)).await;
+                        tokio::time::sleep(pause(FIRST_WAIT)).await;
                         continue;
                     }
                     Err(error) => {
@@ -145,7 +145,7 @@ impl<S: Sink> Reader<S> {
                 End::Closed => {
                     // A server that ends every watch at once must not be asked in a tight loop.
                     if started.elapsed() < Duration::from_secs(1) {
-                        tokio::time::sleep(self.pause(FIRST_WAIT)).await;
+                        tokio::time::sleep(pause(FIRST_WAIT)).await;
                     }
                     position = Some(at);
                 }
@@ -165,15 +165,12 @@ impl<S: Sink> Reader<S> {
         self.failures = self.failures.saturating_add(1);
         let refused = matches!(error, Error::Forbidden { .. } | Error::Rejected { .. });
         tracing::debug!(path = self.source.path, error = %error, "Collection cannot be read");
-        if refused || since.elapsed() >= grace {
-            self.reported = true;
-            if !self.sink.take(Feed::Failed(error)).await {
-                return false;
-            }
-        } else if !self
-            .back_within(grace.saturating_sub(since.elapsed()))
-            .await
-        {
+        let overdue = refused
+            || since.elapsed() >= grace
+            || !self
+                .back_within(grace.saturating_sub(since.elapsed()))
+                .await;
+        if overdue {
             self.reported = true;
             if !self.sink.take(Feed::Failed(error)).await {
                 return false;
@@ -185,7 +182,7 @@ impl<S: Sink> Reader<S> {
             let doublings = (self.failures - 1).min(6);
             (FIRST_WAIT * 2_u32.pow(doublings)).min(LONGEST_WAIT)
         };
-        self.wait(self.pause(wait)).await;
+        self.wait(pause(wait)).await;
         true
     }
 
@@ -197,20 +194,16 @@ impl<S: Sink> Reader<S> {
     }
 
     /// Waits; while the cluster does not answer at all, until it does.
-    async fn wait(&self, pause: Duration) {
+    async fn wait(&self, time: Duration) {
         let mut states = self.source.transport.reach().states();
         let lost = is_unreachable(&states.borrow());
         if lost {
             // The sender lives as long as the transport, which we hold.
             let _ = states.wait_for(|state| !is_unreachable(state)).await;
-            tokio::time::sleep(self.pause(Duration::from_millis(200))).await;
+            tokio::time::sleep(pause(Duration::from_millis(200))).await;
             return;
         }
-        tokio::time::sleep(pause).await;
-    }
-
-    fn pause(&self, wait: Duration) -> Duration {
-        wait.mul_f64(rand::random_range(0.5..1.5))
+        tokio::time::sleep(time).await;
     }
 
     async fn succeeded(&mut self) -> bool {
@@ -379,6 +372,11 @@ impl<S: Sink> Reader<S> {
         query.extend_pairs(parameters);
         format!("{}?{}", self.source.path, query.finish())
     }
+}
+
+/// Spreads waiting, so that many readers do not ask at once.
+fn pause(wait: Duration) -> Duration {
+    wait.mul_f64(rand::random_range(0.5..1.5))
 }
 
 fn is_unreachable(state: &ClusterState) -> bool {

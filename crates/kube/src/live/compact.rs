@@ -300,8 +300,10 @@ impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
 #[derive(Deserialize)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
+type TextPair<'a> = (Cow<'a, str>, Cow<'a, str>);
+
 /// Reads a map of strings in its order.
-fn texts<'a>(raw: &'a RawValue) -> Result<Vec<(Cow<'a, str>, Cow<'a, str>)>, String> {
+fn texts<'a>(raw: &'a RawValue) -> Result<Vec<TextPair<'a>>, String> {
     let fields: Fields<'a> = serde_json::from_str(raw.get()).map_err(|error| error.to_string())?;
     fields
         .0

@@ -53,14 +53,14 @@ pub(super) fn patch(object: &Value, manager: &str, others: &[String]) -> Option<
     entry.insert("operation".to_owned(), json!("Apply"));
     entry.insert("fieldsType".to_owned(), json!("FieldsV1"));
     entry.insert("fieldsV1".to_owned(), Value::Object(fields));
-    let mut managed: Vec<Value> = entries
+    let mut rest: Vec<Value> = entries
         .iter()
         .filter(|entry| !is_old(entry) && !is_ours(entry))
         .cloned()
         .collect();
-    managed.push(ours);
+    rest.push(ours);
     Some(json!([
-        {"op": "replace", "path": "/metadata/managedFields", "value": managed},
+        {"op": "replace", "path": "/metadata/managedFields", "value": rest},
         // Fails with a conflict if the object changed since it was read.
         {"op": "replace", "path": "/metadata/resourceVersion", "value": version},
     ]))

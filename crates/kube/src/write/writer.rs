@@ -200,14 +200,14 @@ impl Writer {
     ) -> Result<Written, Error> {
         let resource = self.cluster.resolve(gvk).await?;
         let key = scoped(&resource, key.clone());
-        let mut path = resource.object_path(&key.namespace, &key.name)?;
+        let mut address = resource.object_path(&key.namespace, &key.name)?;
         if let Target::Subresource(name) = target {
             if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric()) {
                 return Err(Error::BadObject {
                     detail: format!("'{name}' is not a subresource"),
                 });
             }
-            path = format!("{path}/{name}");
+            address = format!("{address}/{name}");
         }
         let write = Write {
             verb: Verb::Patch,
@@ -215,7 +215,7 @@ impl Writer {
             key: &key,
             dry_run: DryRun::No,
             method: Method::PATCH,
-            path: format!("{path}?fieldManager={}", super::FIELD_MANAGER),
+            path: format!("{address}?fieldManager={}", super::FIELD_MANAGER),
             content_type: match patch_type {
                 PatchType::Json => "application/json-patch+json",
                 PatchType::Merge => "application/merge-patch+json",
@@ -439,7 +439,7 @@ impl Writer {
                 Err(Error::NotFound { .. } | Error::NamespaceMissing { .. }) => return Ok(()),
                 Err(error) => return Err(error),
             };
-            let Some(patch) = migrate::patch(&current, manager, others) else {
+            let Some(transfer) = migrate::patch(&current, manager, others) else {
                 return Ok(());
             };
             let write = Write {
@@ -450,7 +450,7 @@ impl Writer {
                 method: Method::PATCH,
                 path: format!("{path}?fieldManager={manager}"),
                 content_type: "application/json-patch+json",
-                body: encode(&patch),
+                body: encode(&transfer),
                 scrub: Scrub::of(prepared.object.as_map()),
                 repeatable: false,
             };

@@ -87,7 +87,10 @@ impl Dev {
             .wait_for(|state| *state == ClusterState::Ready)
             .await
             .unwrap();
-        Kube { clusters, cluster }
+        Kube {
+            _clusters: clusters,
+            cluster,
+        }
     }
 }
 
@@ -100,7 +103,8 @@ impl Drop for Dev {
 
 /// A connection with shorthands.
 pub(crate) struct Kube {
-    pub(crate) clusters: Arc<Clusters>,
+    /// Keeps the registry as long as the test.
+    _clusters: Arc<Clusters>,
     pub(crate) cluster: Arc<Cluster>,
 }
 

@@ -206,7 +206,10 @@ async fn an_api_server_that_goes_and_comes_back() {
     );
     // Never "missing"; after a while "unreadable", with what was last seen.
     eventually("unreadable", || match live.lookup(&desired.key()) {
-        Lookup::Unreadable(unreadable) => Some(assert!(unreadable.last.is_some())),
+        Lookup::Unreadable(unreadable) => {
+            assert!(unreadable.last.is_some());
+            Some(())
+        }
         Lookup::Found(_) => None,
         other => panic!("{other:?}"),
     })
