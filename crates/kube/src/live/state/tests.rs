@@ -572,6 +572,7 @@ fn new_marks_are_read_by_listing_anew() {
     let (id, projection) = world.reader("ConfigMap");
     let mut item = world.item(&tracked("ConfigMap", "a", 200, "app"), projection);
     item.object.instance = Some(Arc::from("renamed"));
+    world.state.list_began(&id);
     world.state.found(&id, vec![Found::Put(Box::new(item))]);
     world.state.listed(&id, &ResourceVersion::new("201"));
     assert_eq!(world.state.tracked("renamed").objects.len(), 1);
