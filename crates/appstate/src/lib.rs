@@ -12,6 +12,7 @@ pub mod config;
 pub mod desired;
 pub mod rules;
 pub mod target;
+pub mod view;
 
 use std::collections::HashMap;
 use std::sync::Arc;
