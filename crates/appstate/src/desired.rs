@@ -71,7 +71,7 @@ impl Desired {
     pub fn digests(&self) -> Vec<SetDigest> {
         self.rendered
             .iter()
-            .map(|rendered| rendered.digest())
+            .map(Rendered::digest)
             .collect()
     }
 }

@@ -40,10 +40,9 @@ impl Controller {
         if !app.metadata.finalizers.iter().any(ours) {
             return Next::OnEvent;
         }
-        let cluster = match self.state.destination_cluster(app) {
-            Ok(cluster) => cluster,
+        let Ok(cluster) = self.state.destination_cluster(app) else {
             // The destination is not configured any more: nothing of it can be deleted, and nobody waits for it.
-            Err(_) => return self.release(app).await,
+            return self.release(app).await;
         };
         let propagation = match annotation::cascade(&app.metadata.finalizers) {
             Cascade::Orphan => return self.release(app).await,

@@ -69,7 +69,6 @@ impl Default for Options {
 /// The controller.
 pub struct Controller {
     state: Arc<AppState>,
-    control: Arc<Cluster>,
     writer: Writer,
     events: EventRecorder,
     fence: Fence,
@@ -100,7 +99,7 @@ impl Controller {
     /// Puts a controller together; `control` is the cluster that holds the Applications.
     pub fn new(
         state: Arc<AppState>,
-        control: Arc<Cluster>,
+        control: &Arc<Cluster>,
         fence: Fence,
         metrics: Metrics,
         options: Options,
@@ -108,8 +107,7 @@ impl Controller {
         Arc::new(Self {
             state,
             writer: control.writer(),
-            events: EventRecorder::start(&control, "argocd-application-controller"),
-            control,
+            events: EventRecorder::start(control, "argocd-application-controller"),
             fence,
             metrics,
             queue: Arc::default(),

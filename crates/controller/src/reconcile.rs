@@ -90,7 +90,11 @@ impl Controller {
                 Next::OnEvent
             }
         };
-        if !self.patch(app, &mut draft).await {
+        let sync = draft.status.sync.as_ref().map_or("", |sync| sync.status.as_str()).to_owned();
+        let health = draft.status.health.as_ref().map_or("", |health| health.status.as_str()).to_owned();
+        if self.patch(app, &mut draft).await {
+            self.tell_status(app, &sync, &health);
+        } else {
             // The object has changed meanwhile, or the API server did not take it: nothing is lost, look again.
             self.queue.add(
                 app.key(),

@@ -295,7 +295,7 @@ fn spawn_controller(
     let metrics = driftless_controller::Metrics::register(registry);
     let controller = Controller::new(
         Arc::clone(state),
-        Arc::clone(control),
+        control,
         lease.fence(),
         metrics,
         options,
