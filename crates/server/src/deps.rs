@@ -7,6 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use driftless_api::{AppProject, Application};
+pub use driftless_appstate::view::{ManagedResource, Node, ResourceTree};
 use driftless_auth::{Enforcer, Sessions};
 use driftless_core::{AppKey, Clock, GroupVersionKind, Namespace, ResourceKey, Secret};
 use driftless_kube::log::{LogLine, LogOptions};
@@ -62,88 +63,11 @@ pub trait ControlPlane: Send + Sync + 'static {
     ) -> Result<Vec<Value>, driftless_kube::Error>;
 }
 
-/// One object in an app's tree (argocd-contract §1.1).
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct TreeNode {
-    /// API group.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub group: String,
-    /// API version.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub version: String,
-    /// Kind.
-    pub kind: String,
-    /// Namespace.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub namespace: String,
-    /// Name.
-    pub name: String,
-    /// Unique id.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub uid: String,
-    /// Everything else the contract knows, ready to be sent.
-    #[serde(flatten)]
-    pub rest: serde_json::Map<String, Value>,
-}
-
-impl TreeNode {
-    /// Returns the object's key.
-    pub fn key(&self) -> ResourceKey {
-        ResourceKey::new(&self.group, &self.kind, &self.namespace, &self.name)
-    }
-}
-
-/// An app's objects and what they own.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Tree {
-    /// Objects of the app.
-    pub nodes: Vec<TreeNode>,
-    /// Objects in its namespace that belong to no app.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub orphaned_nodes: Vec<TreeNode>,
-}
-
-/// One object as Git wants it and as it is; each state is a JSON document in a string. Values of
-/// Secrets are masked before they get here.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ManagedResource {
-    /// API group.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub group: String,
-    /// Kind.
-    pub kind: String,
-    /// Namespace.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub namespace: String,
-    /// Name.
-    pub name: String,
-    /// As Git wants it; `null` when it is not in Git.
-    pub target_state: String,
-    /// As it is; `null` when it does not exist.
-    pub live_state: String,
-    /// As it is, without what is not compared.
-    pub normalized_live_state: String,
-    /// As it would be after a sync.
-    pub predicted_live_state: String,
-    /// Version of the live object.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub resource_version: String,
-    /// Whether it is a hook.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub hook: bool,
-    /// Whether a sync would change it.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub modified: bool,
-}
-
 /// What is known about an app beyond its object.
 #[async_trait]
 pub trait AppViews: Send + Sync + 'static {
     /// Returns an app's tree; an error when it cannot be known, never an empty tree instead.
-    async fn tree(&self, key: &AppKey) -> Result<Tree, ApiError>;
+    async fn tree(&self, key: &AppKey) -> Result<ResourceTree, ApiError>;
     /// Returns an app's objects with what differs.
     async fn managed_resources(&self, key: &AppKey) -> Result<Vec<ManagedResource>, ApiError>;
     /// Streams the apps whose tree changed, from now on.

@@ -11,6 +11,7 @@
 //!
 //! Reading order: [`deps`], [`error`], [`ctx`], [`router`], [`routes`], [`index`], [`transport`].
 
+pub mod adapter;
 pub mod ctx;
 pub mod deps;
 pub mod error;

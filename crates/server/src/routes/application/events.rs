@@ -50,12 +50,12 @@ pub async fn events(cx: &Ctx, wanted: &AppRef, about: &About) -> Result<Vec<Valu
             .map_err(|error| ApiError::from_classified(&error));
     }
     let tree = cx.deps().views.tree(&app.key()).await?;
-    let is_meant = |node: &&crate::deps::TreeNode| {
+    let is_meant = |node: &&crate::deps::Node| {
         node.name == about.name
             && node.namespace == about.namespace
             && (about.uid.is_empty() || node.uid == about.uid)
     };
-    let mut nodes = tree.nodes.iter().chain(&tree.orphaned_nodes);
+    let mut nodes = tree.nodes.iter();
     let node = nodes.find(is_meant).ok_or_else(|| {
         ApiError::invalid(format!(
             "{} not found as part of application {} resources",

@@ -10,12 +10,12 @@ use futures::StreamExt;
 use futures::stream::{self, BoxStream};
 use http::HeaderMap;
 use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::access::{AppRef, app_for};
 use super::watch::guarded;
 use crate::ctx::Ctx;
-use crate::deps::{Tree, TreeNode};
+use crate::deps::{Node, ResourceTree};
 use crate::error::ApiError;
 use crate::transport::Query;
 use crate::transport::auth::Caller;
@@ -232,8 +232,8 @@ fn document(pod: &str, line: &LogLine) -> Bytes {
 }
 
 /// Returns the pods that are meant: by name, or every pod that is, or is owned by, the object named.
-fn pods<'a>(tree: &'a Tree, request: &LogsRequest) -> Vec<&'a TreeNode> {
-    let is_object = |node: &TreeNode| {
+fn pods<'a>(tree: &'a ResourceTree, request: &LogsRequest) -> Vec<&'a Node> {
+    let is_object = |node: &Node| {
         (request.kind.is_empty() || request.kind == node.kind)
             && (request.group.is_empty() || request.group == node.group)
             && (request.resource.is_empty() || request.resource == node.name)
@@ -259,7 +259,7 @@ fn pods<'a>(tree: &'a Tree, request: &LogsRequest) -> Vec<&'a TreeNode> {
         }
         owned.extend(children);
     }
-    let is_pod = |node: &&TreeNode| {
+    let is_pod = |node: &&Node| {
         node.kind == "Pod"
             && node.group.is_empty()
             && (request.pod.is_empty() || request.pod == node.name)
@@ -273,10 +273,6 @@ fn pods<'a>(tree: &'a Tree, request: &LogsRequest) -> Vec<&'a TreeNode> {
         .collect()
 }
 
-fn parents(node: &TreeNode) -> impl Iterator<Item = &str> {
-    let references = node.rest.get("parentRefs").and_then(Value::as_array);
-    references
-        .into_iter()
-        .flatten()
-        .filter_map(|parent| parent.get("uid").and_then(Value::as_str))
+fn parents(node: &Node) -> impl Iterator<Item = &str> {
+    node.parent_refs.iter().map(|parent| parent.uid.as_str())
 }

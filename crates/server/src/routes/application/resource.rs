@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::access::{AppRef, app_for};
 use super::write::record_app;
 use crate::ctx::Ctx;
-use crate::deps::{ManagedResource, Tree, TreeNode};
+use crate::deps::{ManagedResource, Node, ResourceTree};
 use crate::error::ApiError;
 use crate::mask;
 use crate::transport::auth::Caller;
@@ -94,11 +94,13 @@ pub async fn managed(cx: &Ctx, wanted: &AppRef) -> Result<Vec<ManagedResource>, 
 }
 
 /// Finds an object in a tree.
-pub(super) fn find<'a>(tree: &'a Tree, key: &ResourceKey) -> Option<&'a TreeNode> {
-    tree.nodes
-        .iter()
-        .chain(&tree.orphaned_nodes)
-        .find(|node| node.key() == *key)
+pub(super) fn find<'a>(tree: &'a ResourceTree, key: &ResourceKey) -> Option<&'a Node> {
+    tree.nodes.iter().find(|node| {
+        node.group == *key.group
+            && node.kind == *key.kind
+            && node.namespace == *key.namespace
+            && node.name == *key.name
+    })
 }
 
 fn not_part(key: &ResourceKey, app: &Application) -> ApiError {

@@ -17,7 +17,7 @@ use tokio::sync::watch;
 use super::access::{AppRef, app_for};
 use super::watch::guarded;
 use crate::ctx::Ctx;
-use crate::deps::Tree;
+use crate::deps::ResourceTree;
 use crate::error::ApiError;
 use crate::router::Server;
 use crate::transport::auth::Caller;
@@ -31,14 +31,14 @@ pub(super) async fn bind(
     Caller(cx): Caller,
     Path(name): Path<String>,
     query: Query,
-) -> Result<Reply<Tree>, ApiError> {
+) -> Result<Reply<ResourceTree>, ApiError> {
     tree(&cx, &AppRef::from_query(name, &query))
         .await
         .map(Reply)
 }
 
 /// Returns an Application's tree.
-pub async fn tree(cx: &Ctx, wanted: &AppRef) -> Result<Tree, ApiError> {
+pub async fn tree(cx: &Ctx, wanted: &AppRef) -> Result<ResourceTree, ApiError> {
     let app = app_for(cx, wanted, "get")?;
     cx.deps().views.tree(&app.object.key()).await
 }

@@ -1,0 +1,136 @@
+//! Destination clusters, behind what an app's project permits.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use driftless_api::Application;
+use driftless_appstate::{AppState, ProjectRules};
+use driftless_core::{GroupVersionKind, ProjectName, ResourceKey};
+use driftless_kube::log::{LogLine, LogOptions};
+use driftless_kube::write::{PatchType, Target, WriteRequest};
+use driftless_kube::{Authorise, Cluster, DeleteOptions, Error, Fence, WriteCtx};
+use futures::stream::BoxStream;
+use serde_json::Value;
+
+use crate::deps::{Destination, Destinations};
+use crate::error::ApiError;
+
+pub(super) struct Finder(Arc<AppState>);
+
+impl Finder {
+    pub(super) fn new(state: Arc<AppState>) -> Self {
+        Self(state)
+    }
+}
+
+#[async_trait]
+impl Destinations for Finder {
+    async fn of(&self, app: &Application) -> Result<Arc<dyn Destination>, ApiError> {
+        let cluster = self
+            .0
+            .destination_cluster(app)
+            .map_err(|error| ApiError::invalid(error.to_string()))?;
+        let rules = self.0.project_rules(app.spec.project());
+        let gate = Gate {
+            rules,
+            cluster: Arc::clone(&cluster),
+        };
+        let ctx = WriteCtx {
+            authorise: Arc::new(gate),
+            fence: Fence::unfenced(),
+            impersonate: None,
+            app: Some(app.key()),
+            project: Some(ProjectName::new(app.spec.project())),
+        };
+        Ok(Arc::new(Reached { cluster, ctx }))
+    }
+}
+
+/// Lets through what the project permits.
+struct Gate {
+    rules: Option<Arc<ProjectRules>>,
+    cluster: Arc<Cluster>,
+}
+
+impl Authorise for Gate {
+    fn authorise(&self, request: &WriteRequest<'_>) -> Result<(), String> {
+        match &self.rules {
+            Some(rules) => rules.check_object(
+                request.key,
+                self.cluster.url().as_str(),
+                self.cluster.name(),
+            ),
+            None => Err("the application's project does not exist".to_owned()),
+        }
+    }
+}
+
+struct Reached {
+    cluster: Arc<Cluster>,
+    ctx: WriteCtx,
+}
+
+fn refused(error: Error) -> ApiError {
+    ApiError::from_classified(&error)
+}
+
+#[async_trait]
+impl Destination for Reached {
+    async fn read(&self, gvk: &GroupVersionKind, key: &ResourceKey) -> Result<Value, ApiError> {
+        let object = self
+            .cluster
+            .get(gvk, &key.namespace, &key.name)
+            .await
+            .map_err(refused)?;
+        Ok(object.into_value())
+    }
+
+    async fn patch(
+        &self,
+        gvk: &GroupVersionKind,
+        key: &ResourceKey,
+        patch_type: PatchType,
+        patch: Bytes,
+    ) -> Result<Value, ApiError> {
+        let writer = self.cluster.writer();
+        let written = writer
+            .patch(&self.ctx, gvk, key, &Target::Object, patch_type, patch)
+            .await
+            .map_err(refused)?;
+        serde_json::from_slice(&written.body).map_err(|error| ApiError::internal(&error))
+    }
+
+    async fn delete(&self, key: &ResourceKey, options: &DeleteOptions) -> Result<(), ApiError> {
+        let writer = self.cluster.writer();
+        writer
+            .delete(&self.ctx, key, options)
+            .await
+            .map(|_| ())
+            .map_err(refused)
+    }
+
+    async fn events(
+        &self,
+        namespace: &str,
+        name: &str,
+        uid: Option<&str>,
+    ) -> Result<Vec<Value>, ApiError> {
+        self.cluster
+            .events_about(namespace, name, uid)
+            .await
+            .map_err(refused)
+    }
+
+    async fn logs(
+        &self,
+        namespace: &str,
+        pod: &str,
+        options: &LogOptions,
+    ) -> Result<BoxStream<'static, Result<LogLine, Error>>, ApiError> {
+        self.cluster
+            .logs(namespace, pod, options)
+            .await
+            .map_err(refused)
+    }
+}
