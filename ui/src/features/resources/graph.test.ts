@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Application, ApplicationTree, ResourceNode } from '@/api-types';
-import { buildGraph, foldGraph, GROUP_ABOVE, podsBelow, ROOT } from './graph';
+import { buildGraph, filterGraph, foldGraph, GROUP_ABOVE, podsBelow, ROOT } from './graph';
 
 const app: Application = {
   metadata: { name: 'web', namespace: 'argocd' },
@@ -71,6 +71,18 @@ describe('foldGraph', () => {
   it('hides what lies under a collapsed node', () => {
     const closed = foldGraph(graph, { ...none, collapsed: new Set(['apps/Deployment/ns/web']) });
     expect(closed.map((each) => each.ref.kind)).toEqual(['Application', 'Deployment', 'Secret']);
+  });
+});
+
+describe('filterGraph', () => {
+  const graph = buildGraph(app, tree);
+  it('keeps what matches and what it hangs from', () => {
+    const left = filterGraph(graph, (node) => node.ref.name === 'web-1-3');
+    expect(left.map((node) => node.ref.kind)).toEqual(['Application', 'Deployment', 'ReplicaSet', 'Pod']);
+    expect(left.at(-1)?.hasChildren).toBe(false);
+  });
+  it('leaves nothing when nothing matches, not even the application', () => {
+    expect(filterGraph(graph, () => false)).toEqual([]);
   });
 });
 

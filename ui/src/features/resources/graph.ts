@@ -127,6 +127,19 @@ function objectNode(id: string, node: ResourceNode | ResourceStatus, status: Res
   };
 }
 
+/** What matches, and what it hangs from. */
+export function filterGraph(nodes: readonly GraphNode[], matches: (node: GraphNode) => boolean): GraphNode[] {
+  const byId = new Map(nodes.map((node) => [node.id, node]));
+  const kept = new Set<string>();
+  for (const node of nodes) {
+    if (node.id === ROOT || !matches(node)) continue;
+    for (let at: GraphNode | undefined = node; at && !kept.has(at.id); at = at.parent === undefined ? undefined : byId.get(at.parent)) kept.add(at.id);
+  }
+  const left = nodes.filter((node) => kept.has(node.id));
+  const parents = new Set(left.map((node) => node.parent));
+  return left.map((node) => (node.hasChildren === parents.has(node.id) ? node : { ...node, hasChildren: parents.has(node.id) }));
+}
+
 /** More leaves of one kind than this under one parent are drawn as one. */
 export const GROUP_ABOVE = 6;
 

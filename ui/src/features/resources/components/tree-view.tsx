@@ -1,23 +1,31 @@
 import {
-  Background, BackgroundVariant, Panel, ReactFlow, ReactFlowProvider, useReactFlow, type Edge, type NodeTypes,
+  Background, BackgroundVariant, Panel, Position, ReactFlow, ReactFlowProvider, useReactFlow, type Edge, type NodeTypes,
 } from '@xyflow/react';
 import '@xyflow/react/dist/base.css';
-import { Maximize, ZoomIn, ZoomOut } from 'lucide-react';
+import { Group, Maximize, ZoomIn, ZoomOut } from 'lucide-react';
 import { useEffect, useMemo, useRef, useState, type KeyboardEvent } from 'react';
 import { useTranslation } from 'react-i18next';
 import { IconButton } from '@/components/button';
-import { foldGraph, type GraphNode } from '../graph';
+import { Empty } from '@/components/empty';
+import { filterGraph, foldGraph, type GraphNode } from '../graph';
 import { layoutTree, neighbour, NODE, type Direction } from '../layout';
 import { TreeNode, type TreeNodeType } from './tree-node';
 import styles from './tree-view.module.css';
 
+const NOT_YET = Symbol('not yet');
 const NODE_TYPES: NodeTypes = { resource: TreeNode };
+
+// Known beforehand, so that React Flow need not draw a node to find out, and can leave out what is not in view.
+const HANDLES: NonNullable<TreeNodeType['handles']> = [
+  { type: 'target', position: Position.Left, x: 0, y: NODE.height / 2, width: 1, height: 1 },
+  { type: 'source', position: Position.Right, x: NODE.width, y: NODE.height / 2, width: 1, height: 1 },
+];
 
 interface Props {
   nodes: readonly GraphNode[];
   selected: string | undefined;
-  /** Nodes that the filter leaves; the others fade. */
-  matches: (node: GraphNode) => boolean;
+  /** What to show: only what matches and what it hangs from; undefined for everything. */
+  matches: ((node: GraphNode) => boolean) | undefined;
   onSelect: (id: string | undefined) => void;
 }
 
@@ -33,7 +41,8 @@ function Tree({ nodes, selected, matches, onSelect }: Props) {
   const { t } = useTranslation();
   const [collapsed, setCollapsed] = useState<ReadonlySet<string>>(new Set());
   const [expanded, setExpanded] = useState<ReadonlySet<string>>(new Set());
-  const shown = useMemo(() => foldGraph(nodes, { collapsed, expanded }), [nodes, collapsed, expanded]);
+  const left = useMemo(() => (matches ? filterGraph(nodes, matches) : nodes), [nodes, matches]);
+  const shown = useMemo(() => foldGraph(left, { collapsed, expanded }), [left, collapsed, expanded]);
   const places = useMemo(() => layoutTree(shown), [shown]);
   const canvas = useRef<HTMLDivElement>(null);
 
@@ -45,12 +54,13 @@ function Tree({ nodes, selected, matches, onSelect }: Props) {
         position: places.get(node.id) ?? { x: 0, y: 0 },
         width: NODE.width,
         height: NODE.height,
+        handles: HANDLES,
         // The card inside is the thing to focus, not React Flow's wrapper around it.
         focusable: false,
         selected: node.id === selected,
         data: {
           node,
-          faded: !matches(node),
+          faded: matches !== undefined && node.type !== 'group' && !matches(node),
           collapsed: collapsed.has(node.id),
           onToggle: () => (node.type === 'group' ? setExpanded((now) => toggled(now, node.id)) : setCollapsed((now) => toggled(now, node.id))),
           onOpen: () => (node.type === 'group' ? setExpanded((now) => toggled(now, node.id)) : onSelect(node.id)),
@@ -65,7 +75,7 @@ function Tree({ nodes, selected, matches, onSelect }: Props) {
       ),
     [shown],
   );
-  useFitOnce(shown.length);
+  useFit(shown.length, matches);
   const onKeyDown = (event: KeyboardEvent<HTMLDivElement>) => {
     if (event.key === 'Escape') onSelect(undefined);
     if (!/^Arrow(Up|Down|Left|Right)$/.test(event.key)) return;
@@ -75,6 +85,7 @@ function Tree({ nodes, selected, matches, onSelect }: Props) {
     event.preventDefault();
     canvas.current?.querySelector<HTMLElement>(`[data-node="${CSS.escape(to)}"]`)?.focus();
   };
+  if (shown.length === 0) return <Empty title={t('tree.noMatch')} />;
   return (
     <div ref={canvas} className={styles.canvas} onKeyDown={onKeyDown} role="group" aria-label={t('tree.title')}>
       <ReactFlow
@@ -93,7 +104,7 @@ function Tree({ nodes, selected, matches, onSelect }: Props) {
         onPaneClick={() => onSelect(undefined)}
       >
         <Background variant={BackgroundVariant.Dots} gap={18} size={1.2} className={styles.dots} />
-        <Panel position="bottom-left"><Zoom /></Panel>
+        <Panel position="bottom-left"><Zoom onRegroup={expanded.size > 0 ? () => setExpanded(new Set()) : undefined} /></Panel>
       </ReactFlow>
     </div>
   );
@@ -105,25 +116,26 @@ function toggled(set: ReadonlySet<string>, id: string): ReadonlySet<string> {
   return next;
 }
 
-/** Brings the whole tree into view when it first has nodes; later changes leave the view alone. */
-function useFitOnce(count: number): void {
+/** Brings the tree into view when it first has nodes and when the filter changes; other changes leave the view alone. */
+function useFit(count: number, filter: unknown): void {
   const flow = useReactFlow();
-  const done = useRef(false);
+  const fitted = useRef<unknown>(NOT_YET);
   useEffect(() => {
-    if (done.current || count < 2) return;
+    if (fitted.current === filter || count < 2) return;
     const frame = requestAnimationFrame(() => {
-      done.current = true;
+      fitted.current = filter;
       void flow.fitView({ padding: 0.08, maxZoom: 1, minZoom: 0.45 });
     });
     return () => cancelAnimationFrame(frame);
-  }, [count, flow]);
+  }, [count, filter, flow]);
 }
 
-function Zoom() {
+function Zoom({ onRegroup }: { onRegroup: (() => void) | undefined }) {
   const { t } = useTranslation();
   const flow = useReactFlow();
   return (
     <div className={styles.zoom}>
+      {onRegroup ? <IconButton label={t('tree.regroup')} onClick={onRegroup}><Group /></IconButton> : null}
       <IconButton label={t('tree.zoomIn')} onClick={() => void flow.zoomIn({ duration: 120 })}><ZoomIn /></IconButton>
       <IconButton label={t('tree.zoomOut')} onClick={() => void flow.zoomOut({ duration: 120 })}><ZoomOut /></IconButton>
       <IconButton label={t('tree.fit')} onClick={() => void flow.fitView({ padding: 0.08, maxZoom: 1, duration: 200 })}><Maximize /></IconButton>

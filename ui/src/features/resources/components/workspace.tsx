@@ -52,7 +52,7 @@ export function Workspace({ app, mode, onMode, selected, tab, onSelect, onTab, o
   else if (error) main = <ErrorPanel error={error} onRetry={retry} />;
   else if (nodes.length <= 1) main = <Empty title={t('tree.empty')}>{t('tree.emptyHint')}</Empty>;
   else if (mode === 'list') main = <ObjectList nodes={nodes} selected={selected} matches={matches} onSelect={select} />;
-  else main = <TreeView nodes={nodes} selected={selected} matches={matches} onSelect={select} />;
+  else main = <TreeView nodes={nodes} selected={selected} matches={text || state ? matches : undefined} onSelect={select} />;
 
   return (
     <div className={styles.workspace}>
