@@ -103,6 +103,14 @@ impl<'a> Fields<'a> {
         self.0.get(&key)?.as_object().map(Self)
     }
 
+    /// Returns the node of the item of an associative list.
+    pub fn item(self, item: &Value) -> Option<Self> {
+        self.steps().find_map(|(step, below)| match step {
+            Step::Key(key) if matches_key(item, &key) => Some(below),
+            _ => None,
+        })
+    }
+
     /// Feeds the whole set to a hasher.
     pub fn hash_into(self, hasher: &mut impl std::hash::Hasher) {
         std::hash::Hash::hash(self.0, hasher);

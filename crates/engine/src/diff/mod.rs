@@ -31,7 +31,7 @@ use std::fmt;
 
 use driftless_manifest::Object;
 use driftless_manifest::fields::{ManagedFields, Operation};
-use driftless_manifest::schema::builtin;
+use driftless_manifest::schema::{Shape, builtin};
 use serde_json::Value;
 
 pub use fingerprint::{fingerprint_desired, fingerprint_live};
@@ -221,6 +221,9 @@ fn find<'a>(
     limit: usize,
 ) -> (Strategy, Vec<walk::Found<'a>>) {
     let shape = builtin().kind_or_other(&desired.gvk());
+    if desired.api_version() != live.api_version() {
+        return (Strategy::TwoWay, find_in_common(prepared, shape, cx, limit));
+    }
     let owned =
         own_entry(live, cx.manager).filter(|entry| entry.api_version == desired.api_version());
     if let Some(owned) = owned {
@@ -251,6 +254,28 @@ fn find<'a>(
         shape,
     );
     (Strategy::TwoWay, walk.found)
+}
+
+/// Finds what differs among the fields that both API versions have: the other fields may have moved.
+fn find_in_common<'a>(
+    prepared: &'a Prepared<'_>,
+    shape: &'static Shape,
+    cx: &Ctx<'a>,
+    limit: usize,
+) -> Vec<walk::Found<'a>> {
+    let mut walk = walk::Walk::new(walk::Mode::TwoWay, cx, limit);
+    walk.objects(
+        &prepared.desired,
+        &prepared.live,
+        walk::Base::Nothing,
+        shape,
+    );
+    let mut found = walk.found;
+    found.retain(|found| matches!(found.wrong, walk::Wrong::Changed(_)));
+    for found in &mut found {
+        found.excusable = true;
+    }
+    found
 }
 
 /// Returns our own entry of server-side apply.

@@ -1,1 +1,1 @@
-//! x
+//! What the corpus of real objects does not show.

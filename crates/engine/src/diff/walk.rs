@@ -175,6 +175,8 @@ pub(super) struct Walk<'a> {
     limit: usize,
     trusted: bool,
     ignore_status: IgnoreStatus,
+    /// Whose record of ownership is asked where ours does not answer.
+    record: Option<&'a Object>,
 }
 
 impl<'a> Walk<'a> {
@@ -187,6 +189,7 @@ impl<'a> Walk<'a> {
             limit,
             trusted: cx.applied == Applied::SameAsDesired,
             ignore_status: cx.ignore_status,
+            record: None,
         }
     }
 
@@ -198,7 +201,26 @@ impl<'a> Walk<'a> {
         base: Base<'_>,
         shape: &'static Shape,
     ) {
+        self.record = Some(live);
         self.maps(desired.as_map(), live.as_map(), base, Some(shape));
+    }
+
+    /// Says whether any manager's set names the place.
+    fn is_recorded(&self) -> bool {
+        let entries = self.record.into_iter().flat_map(Object::managed_fields);
+        entries
+            .filter(|entry| entry.subresource.is_empty())
+            .any(|entry| {
+                let mut at = Some(entry.fields);
+                for segment in &self.path {
+                    at = at.and_then(|fields| match segment {
+                        Segment::Field(name) => fields.field(name),
+                        Segment::Item(_, Label::Keys(item, _)) => fields.item(item),
+                        Segment::Item(..) => None,
+                    });
+                }
+                at.is_some()
+            })
     }
 
     pub(super) fn is_full(&self) -> bool {
@@ -407,13 +429,13 @@ impl<'a> Walk<'a> {
     fn absent(&mut self, desired: &'a Value, base: Base<'_>, shape: Option<&'static Shape>) {
         let ours = base.is_ours();
         let known = shape.is_some();
+        // What is zero is left out when it is stored; who wrote it is still recorded.
+        let zero = || ours || known && (self.mode != Mode::Ownership || self.is_recorded());
         let left_out = match desired {
             value if is_hollow(value) => known || ours || self.mode != Mode::Ownership,
             Value::String(text) if text.is_empty() => ours,
-            Value::Bool(false) => ours || known && self.mode != Mode::Ownership,
-            Value::Number(number) if number.as_f64() == Some(0.0) => {
-                ours || known && self.mode != Mode::Ownership
-            }
+            Value::Bool(false) => zero(),
+            Value::Number(number) if number.as_f64() == Some(0.0) => zero(),
             _ => false,
         };
         if !left_out {
