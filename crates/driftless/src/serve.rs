@@ -7,13 +7,15 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use driftless_api::{AppProject, Application};
-use driftless_appstate::{AppState, Services};
+use driftless_appstate::AppState;
 use driftless_controller::Controller;
 use driftless_core::{Clock, GroupVersionKind, Namespace};
 use driftless_kube::store::{Store, StoreState};
 use driftless_kube::{
     Cluster, Clusters, Fence, Lease, LeaseOptions, LeaseState, StoreScope, WriteCtx,
 };
+use driftless_server::adapter::{self, Services};
+use driftless_server::deps::{AuthMode, Config, Version};
 use driftless_settings::{SettingsHandle, bootstrap};
 use driftless_source::{Git, Renderer};
 use prometheus_client::registry::Registry;
@@ -116,7 +118,7 @@ async fn serve(args: Args) -> Result<()> {
         driftless_source::Metrics::register(&mut registry),
     )
     .context("opening the render cache")?;
-    let state = AppState::new(Services {
+    let state = AppState::new(driftless_appstate::Services {
         control_namespace: Namespace::new(&args.namespace),
         apps,
         projects,
@@ -133,7 +135,7 @@ async fn serve(args: Args) -> Result<()> {
         LeaseOptions::new(&args.namespace, "driftless-controller", instance.identity()),
     );
     let controller = spawn_controller(&args, &state, &control, &lease, &mut registry, &stop);
-    let server = spawn_server(&args, &state, &control, listener, registry, &stop);
+    let server = spawn_server(&args, &state, &control, listener, registry, &stop).await;
     instance.publish_address(&address.to_string())?;
     tracing::info!(
         address = %address,
@@ -330,7 +332,7 @@ fn spawn_controller(
     })
 }
 
-fn spawn_server(
+async fn spawn_server(
     args: &Args,
     state: &Arc<AppState>,
     control: &Arc<Cluster>,
@@ -338,11 +340,25 @@ fn spawn_server(
     registry: Registry,
     stop: &CancellationToken,
 ) -> tokio::task::JoinHandle<()> {
-    let _ = (args, state, control, registry);
-    let server = axum::Router::new();
+    let auth = if args.disable_auth { AuthMode::Disabled } else { AuthMode::Enforced };
+    let config = Config {
+        control_namespace: Namespace::new(&args.namespace),
+        auth,
+        base_href: state.settings.current().params.server.base_href.clone(),
+        ..Config::default()
+    };
+    let version = Version {
+        version: format!("v{}", env!("CARGO_PKG_VERSION")),
+        platform: format!("{}/{}", std::env::consts::OS, std::env::consts::ARCH),
+        ..Version::default()
+    };
+    let services =
+        Services { state: Arc::clone(state), control: Arc::clone(control), config, version };
+    let server = adapter::connect(services, registry).await;
+    let router = driftless_server::app(&server);
     let stop = stop.clone();
     tokio::spawn(async move {
-        let serve = axum::serve(listener, server).with_graceful_shutdown(stop.cancelled_owned());
+        let serve = axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned());
         if let Err(error) = serve.await {
             tracing::error!(%error, "The API ended early");
         }

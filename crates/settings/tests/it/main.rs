@@ -13,3 +13,4 @@ mod guard;
 mod keys;
 mod repository;
 mod secrecy;
+mod system;
