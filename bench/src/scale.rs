@@ -188,7 +188,7 @@ pub(crate) async fn measure(
     );
     report.add(
         "one_commit_cpu_seconds",
-        (driftless.cpu()? - cpu).as_secs_f64(),
+        driftless.cpu()?.saturating_sub(cpu).as_secs_f64(),
         "s",
     );
     report.add("peak_mib", driftless.peak_mib()?, "MiB");
@@ -200,7 +200,7 @@ pub(crate) async fn idle(driftless: &Driftless, seconds: u64, report: &mut Repor
     tokio::time::sleep(Duration::from_secs(15)).await;
     let before = driftless.cpu()?;
     tokio::time::sleep(Duration::from_secs(seconds)).await;
-    let used = (driftless.cpu()? - before).as_secs_f64();
+    let used = driftless.cpu()?.saturating_sub(before).as_secs_f64();
     report.add(
         "idle_percent_of_one_core",
         used / seconds as f64 * 100.0,

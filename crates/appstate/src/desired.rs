@@ -69,10 +69,7 @@ pub struct Prepared {
 impl Desired {
     /// Identifies the rendered objects, whatever the revisions are.
     pub fn digests(&self) -> Vec<SetDigest> {
-        self.rendered
-            .iter()
-            .map(Rendered::digest)
-            .collect()
+        self.rendered.iter().map(Rendered::digest).collect()
     }
 }
 

@@ -595,7 +595,7 @@ impl Walk<'_> {
                 })
             }
             (Action::Apply(write), Some(target)) => {
-                let options = self.apply_options(write, dry_run);
+                let options = self.apply_options(*write, dry_run);
                 self.writer
                     .apply(&self.ctx, target, &options)
                     .await
@@ -607,7 +607,7 @@ impl Walk<'_> {
         outcome.or_else(|error| refused_or_interrupted(&error))
     }
 
-    fn apply_options(&self, write: &sync::task::Write, dry_run: DryRun) -> ApplyOptions {
+    fn apply_options(&self, write: sync::task::Write, dry_run: DryRun) -> ApplyOptions {
         ApplyOptions {
             dry_run,
             conflicts: Conflicts::Force,

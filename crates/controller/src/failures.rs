@@ -43,7 +43,7 @@ mod tests {
     fn waits_grow_up_to_the_cap_and_start_anew_after_success() {
         let failures = Failures::default();
         let (first, cap) = (Duration::from_secs(2), Duration::from_secs(10));
-        let mut delay = || failures.delay(&"a", first, cap);
+        let delay = || failures.delay(&"a", first, cap);
         assert!((1.5..=2.0).contains(&delay().as_secs_f64()));
         assert!((3.0..=4.0).contains(&delay().as_secs_f64()));
         delay();

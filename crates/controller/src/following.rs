@@ -8,14 +8,14 @@ use parking_lot::Mutex;
 
 /// One ref of one repository.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub struct RefKey {
+pub(crate) struct RefKey {
     repository: RepositoryId,
     target: String,
 }
 
 impl RefKey {
     /// Builds a key.
-    pub fn new(repository: RepositoryId, target: &Target) -> Self {
+    pub(crate) fn new(repository: RepositoryId, target: &Target) -> Self {
         Self {
             repository,
             target: target.as_str().to_owned(),
@@ -25,7 +25,7 @@ impl RefKey {
 
 /// The refs that applications follow. One tracked ref serves all its applications: it is polled once.
 #[derive(Default)]
-pub struct Following {
+pub(crate) struct Following {
     state: Mutex<State>,
 }
 
@@ -42,7 +42,7 @@ struct Ref {
 
 impl Following {
     /// Replaces what an application follows.
-    pub fn set(&self, git: &Git, app: &AppKey, refs: &[(Repository, Target)]) {
+    pub(crate) fn set(&self, git: &Git, app: &AppKey, refs: &[(Repository, Target)]) {
         let keys: Vec<RefKey> = refs
             .iter()
             .map(|(repository, target)| RefKey::new(repository.id(), target))
@@ -68,12 +68,12 @@ impl Following {
     }
 
     /// Forgets an application; refs that nobody follows are not polled any more.
-    pub fn forget(&self, app: &AppKey) {
+    pub(crate) fn forget(&self, app: &AppKey) {
         self.state.lock().unfollow(app);
     }
 
     /// Returns the applications that follow a ref, sorted.
-    pub fn followers(&self, key: &RefKey) -> Vec<AppKey> {
+    pub(crate) fn followers(&self, key: &RefKey) -> Vec<AppKey> {
         let state = self.state.lock();
         let mut apps: Vec<AppKey> = state
             .refs

@@ -90,8 +90,18 @@ impl Controller {
                 Next::OnEvent
             }
         };
-        let sync = draft.status.sync.as_ref().map_or("", |sync| sync.status.as_str()).to_owned();
-        let health = draft.status.health.as_ref().map_or("", |health| health.status.as_str()).to_owned();
+        let sync = draft
+            .status
+            .sync
+            .as_ref()
+            .map_or("", |sync| sync.status.as_str())
+            .to_owned();
+        let health = draft
+            .status
+            .health
+            .as_ref()
+            .map_or("", |health| health.status.as_str())
+            .to_owned();
         if self.patch(app, &mut draft).await {
             self.tell_status(app, &sync, &health);
         } else {
@@ -174,7 +184,9 @@ impl Controller {
         let message = conditions
             .first()
             .map_or_else(String::new, |one| one.message.clone());
-        conditions.into_iter().for_each(|one| draft.add(one));
+        for one in conditions {
+            draft.add(one);
+        }
         self.set_sync(draft, app, SyncStatusCode::Unknown, None);
         set_health(draft, HealthStatusCode::Unknown, "", self.now());
         self.fail_operation(draft, &message);

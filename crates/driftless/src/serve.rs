@@ -135,7 +135,7 @@ async fn serve(args: Args) -> Result<()> {
         LeaseOptions::new(&args.namespace, "driftless-controller", instance.identity()),
     );
     let controller = spawn_controller(&args, &state, &control, &lease, &mut registry, &stop);
-    let server = spawn_server(&args, &state, &control, listener, registry, &stop).await;
+    let server = spawn_server(&args, &state, &control, listener, registry, &stop);
     instance.publish_address(&address.to_string())?;
     tracing::info!(
         address = %address,
@@ -295,13 +295,7 @@ fn spawn_controller(
         },
     };
     let metrics = driftless_controller::Metrics::register(registry);
-    let controller = Controller::new(
-        Arc::clone(state),
-        control,
-        lease.fence(),
-        metrics,
-        options,
-    );
+    let controller = Controller::new(Arc::clone(state), control, lease.fence(), metrics, options);
     let mut states = lease.states();
     let stop = stop.clone();
     tokio::spawn(async move {
@@ -332,7 +326,7 @@ fn spawn_controller(
     })
 }
 
-async fn spawn_server(
+fn spawn_server(
     args: &Args,
     state: &Arc<AppState>,
     control: &Arc<Cluster>,
@@ -340,7 +334,11 @@ async fn spawn_server(
     registry: Registry,
     stop: &CancellationToken,
 ) -> tokio::task::JoinHandle<()> {
-    let auth = if args.disable_auth { AuthMode::Disabled } else { AuthMode::Enforced };
+    let auth = if args.disable_auth {
+        AuthMode::Disabled
+    } else {
+        AuthMode::Enforced
+    };
     let config = Config {
         control_namespace: Namespace::new(&args.namespace),
         auth,
@@ -352,9 +350,13 @@ async fn spawn_server(
         platform: format!("{}/{}", std::env::consts::OS, std::env::consts::ARCH),
         ..Version::default()
     };
-    let services =
-        Services { state: Arc::clone(state), control: Arc::clone(control), config, version };
-    let server = adapter::connect(services, registry).await;
+    let services = Services {
+        state: Arc::clone(state),
+        control: Arc::clone(control),
+        config,
+        version,
+    };
+    let server = adapter::connect(services, registry);
     let router = driftless_server::app(&server);
     let stop = stop.clone();
     tokio::spawn(async move {

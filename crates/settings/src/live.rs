@@ -134,9 +134,9 @@ impl Stores {
     }
 }
 
-fn objects<T: Clone>(store: &Store<T>) -> Vec<Arc<T>>
+fn objects<T>(store: &Store<T>) -> Vec<Arc<T>>
 where
-    T: serde::de::DeserializeOwned + Send + Sync + 'static,
+    T: Clone + serde::de::DeserializeOwned + Send + Sync + 'static,
 {
     store
         .list()

@@ -63,7 +63,7 @@ impl Rbac {
         }
         for rest in reader.keys_under("policy.") {
             let key = format!("policy.{rest}");
-            if rest.ends_with(".csv")
+            if rest.strip_suffix(".csv").is_some()
                 && let Some(text) = reader.text(&key)
             {
                 policies.push((key, text));

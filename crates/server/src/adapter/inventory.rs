@@ -95,9 +95,9 @@ impl Inventory for Known {
 
 fn connection(state: &ClusterState) -> ConnectionState {
     let (status, message) = match state {
-        ClusterState::Unreachable { reason, .. } => ("Failed", reason.to_string()),
+        ClusterState::Unreachable { reason, .. } => ("Failed", reason.clone()),
         ClusterState::Connecting => ("Unknown", String::new()),
-        _ => ("Successful", String::new()),
+        ClusterState::Ready => ("Successful", String::new()),
     };
     ConnectionState {
         status: status.to_owned(),

@@ -35,7 +35,7 @@ pub struct Services {
 }
 
 /// Connects a server to its services. The metrics go into `registry` before it is shown.
-pub async fn connect(services: Services, mut registry: Registry) -> Arc<Server> {
+pub fn connect(services: Services, mut registry: Registry) -> Arc<Server> {
     let Services {
         state,
         control,

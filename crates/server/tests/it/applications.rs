@@ -345,7 +345,7 @@ async fn syncs_that_make_no_sense_are_refused() {
         .await
         .refused(400, 9, "sync with replace was disabled");
     api.world.edit("x", |app| {
-        app["metadata"]["deletionTimestamp"] = json!("2027-01-01T00:00:00Z")
+        app["metadata"]["deletionTimestamp"] = json!("2027-01-01T00:00:00Z");
     });
     api.post("admin", &path, &json!({}))
         .await

@@ -138,7 +138,7 @@ async fn a_reader_that_lags_gets_the_last_state_once() {
     let subscription = api.server.index().subscribe(None);
     for round in 0..500 {
         api.world.edit("a", |app| {
-            app["spec"]["source"]["path"] = json!(format!("round-{round}"))
+            app["spec"]["source"]["path"] = json!(format!("round-{round}"));
         });
         api.server.index().fill();
     }

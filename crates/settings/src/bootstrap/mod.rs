@@ -221,7 +221,7 @@ impl Bootstrap<'_> {
         let patch = json!({"metadata": {"labels": {
             annotation::LABEL_PART_OF: annotation::PART_OF_VALUE
         }}});
-        self.patch(gvk, object.name(), &patch).await.map(|_| ())
+        self.patch(gvk, object.name(), &patch).await
     }
 
     async fn signing_key(&mut self) -> Result<(), Error> {

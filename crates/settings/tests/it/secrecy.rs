@@ -66,8 +66,8 @@ fn nothing_that_is_printed_holds_a_planted_secret() {
     }
     for url in ["https://git.example/x", "https://git.example/y"] {
         match settings.repositories.repository(url, None) {
-            Ok(repository) => printed.push_str(&format!("{repository:?}")),
-            Err(error) => printed.push_str(&format!("{error} {error:?}")),
+            Ok(repository) => printed.extend([format!("{repository:?}")]),
+            Err(error) => printed.extend([format!("{error} {error:?}")]),
         }
     }
     assert!(settings.diagnostics.len() >= 6, "the mistakes are told");
