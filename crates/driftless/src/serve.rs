@@ -360,7 +360,12 @@ fn spawn_server(
     let router = driftless_server::app(&server);
     let stop = stop.clone();
     tokio::spawn(async move {
-        let serve = axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned());
+        // Open streams would hold a graceful stop up for as long as somebody looks at a page.
+        let stopping = async move {
+            stop.cancelled().await;
+            server.stop();
+        };
+        let serve = axum::serve(listener, router).with_graceful_shutdown(stopping);
         if let Err(error) = serve.await {
             tracing::error!(%error, "The API ended early");
         }

@@ -8,6 +8,7 @@ use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::Response;
 use http::{Extensions, HeaderMap, StatusCode, Version};
 use prometheus_client::registry::Registry;
+use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 
@@ -28,6 +29,7 @@ pub struct Server {
     trees: TreeHub,
     renders: RenderCache,
     pushes: Pushes,
+    stopping: CancellationToken,
     metrics: Metrics,
     registry: Arc<Registry>,
 }
@@ -44,13 +46,14 @@ impl Server {
             trees: TreeHub::default(),
             renders: RenderCache::default(),
             pushes: Pushes::default(),
+            stopping: CancellationToken::new(),
             deps,
             metrics,
             registry,
         })
     }
 
-    /// Follows what the server shows, until it is dropped. Runs beside [`app`].
+    /// Follows what the server shows. Runs beside [`app`] for as long as that serves.
     pub async fn run(self: Arc<Self>) {
         tokio::join!(
             self.index.run(),
@@ -68,6 +71,15 @@ impl Server {
     /// Returns the view of all Applications.
     pub fn index(&self) -> &Index {
         &self.index
+    }
+
+    /// Ends every open stream, so that a graceful stop need not wait for clients: they connect again.
+    pub fn stop(&self) {
+        self.stopping.cancel();
+    }
+
+    pub(crate) fn stopping(&self) -> &CancellationToken {
+        &self.stopping
     }
 
     pub(crate) fn trees(&self) -> &TreeHub {

@@ -85,5 +85,6 @@ pub fn connect(services: Services, mut registry: Registry) -> Arc<Server> {
         enforcer,
     ));
     tokio::spawn(revoked.follow(sessions));
+    tokio::spawn(Arc::clone(&server).run());
     server
 }

@@ -115,9 +115,9 @@ fn table() -> Vec<Row> {
             "PUT",
             "/api/v1/account/password",
             Some(
-                || json!({"name": "reader", "currentPassword": "password", "newPassword": "long enough"}),
+                || json!({"name": "nobody", "currentPassword": "password", "newPassword": "long enough"}),
             ),
-            [true, false, false, false],
+            [true, false, false, true],
         ),
     ]
 }

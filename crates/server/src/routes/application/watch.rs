@@ -12,7 +12,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 
 use super::render::{self, EventType};
 use crate::ctx::Ctx;
-use crate::error::ApiError;
+use crate::error::{ApiError, Code};
 use crate::index::{AppId, Delta, ListQuery, Subscription, Summary};
 use crate::projection::Projection;
 use crate::transport::Query;
@@ -127,9 +127,11 @@ impl Watch {
                 batch.extend(self.initial_event(&summary));
             }
             if batch.is_empty() {
+                let stopping = self.cx.server().stopping().clone();
                 let deltas = tokio::select! {
                     deltas = self.subscription.next(BATCH) => deltas,
                     () = tokio::time::sleep_until(self.recheck) => continue,
+                    () = stopping.cancelled() => return Err(stopped()),
                 };
                 batch.extend(deltas.into_iter().filter_map(|delta| self.event(delta)));
             }
@@ -185,6 +187,10 @@ impl Watch {
     }
 }
 
+fn stopped() -> ApiError {
+    ApiError::new(Code::Unavailable, "the server is stopping, connect again")
+}
+
 fn hash(id: &AppId) -> u64 {
     let mut hasher = DefaultHasher::new();
     id.hash(&mut hasher);
@@ -211,8 +217,10 @@ where
         Some((batches, ticks, check, cx, open)),
         |state| async move {
             let (mut batches, mut ticks, check, mut cx, open) = state?;
+            let stopping = cx.server().stopping().clone();
             loop {
                 tokio::select! {
+                    () = stopping.cancelled() => return Some((Err(stopped()), None)),
                     batch = batches.next() => {
                         let batch = batch?;
                         cx.server().metrics().sent(batch.as_ref().map_or(0, Vec::len));
