@@ -31,6 +31,7 @@ pub(crate) struct Following {
 
 #[derive(Default)]
 struct State {
+    failing: HashSet<RefKey>,
     refs: HashMap<RefKey, Ref>,
     apps: HashMap<AppKey, Vec<RefKey>>,
 }
@@ -65,6 +66,24 @@ impl Following {
                 .insert(app.clone());
         }
         state.apps.insert(app.clone(), keys);
+    }
+
+    /// Remembers whether a ref can be resolved.
+    pub(crate) fn set_failing(&self, key: &RefKey, failing: bool) {
+        let mut state = self.state.lock();
+        if failing {
+            state.failing.insert(key.clone());
+        } else {
+            state.failing.remove(key);
+        }
+    }
+
+    /// Says whether a ref of the application could not be resolved when it was last polled: an old answer must not
+    /// hide that.
+    pub(crate) fn is_failing(&self, app: &AppKey) -> bool {
+        let state = self.state.lock();
+        let keys = state.apps.get(app);
+        keys.is_some_and(|keys| keys.iter().any(|key| state.failing.contains(key)))
     }
 
     /// Forgets an application; refs that nobody follows are not polled any more.

@@ -77,6 +77,13 @@ impl Controller {
             Some(Refresh::Normal) => Level::Latest.max(reasons.level),
             None => reasons.level,
         };
+        // A requested operation is about what Git says now, and an old answer must not hide that a ref is gone.
+        let begins = app.operation.is_some() && !self.is_operating(&draft);
+        let level = if begins || self.following.is_failing(&app.key()) {
+            level.max(Level::Latest)
+        } else {
+            level
+        };
         if refresh.is_some() {
             draft.remove_annotation(annotation::REFRESH);
         }

@@ -92,6 +92,7 @@ impl Controller {
                 }
                 Err(RecvError::Closed) => return,
             };
+            self.following.set_failing(&key, cause == "ref-failed");
             for app in self.following.followers(&key) {
                 self.queue.add(app, Reasons::of(cause));
             }

@@ -27,8 +27,13 @@ struct Step {
     path: String,
     #[serde(default)]
     from: Option<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "present")]
     value: Option<Value>,
+}
+
+/// Tells a value that is `null` from none.
+fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(deserializer).map(Some)
 }
 
 /// Applies the patch in `text`; on an error the object is as far as the patch got.

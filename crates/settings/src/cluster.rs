@@ -40,10 +40,19 @@ impl ClusterEntry {
 }
 
 /// The clusters that Secrets describe.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Clusters {
     by_url: BTreeMap<ClusterUrl, Arc<ClusterEntry>>,
     in_cluster: bool,
+}
+
+impl Default for Clusters {
+    fn default() -> Self {
+        Self {
+            by_url: BTreeMap::new(),
+            in_cluster: true,
+        }
+    }
 }
 
 impl Clusters {

@@ -76,7 +76,7 @@ async fn a_document_that_is_no_object_is_named() {
         .commit_file("list.yaml", "- one\n- two\n")
         .refresh()
         .then()
-        .expect(condition("ComparisonError", "list.yaml"))
+        .expect(condition("ExcludedResourceWarning", "list.yaml"))
         .await;
     nothing_else_happened(world).await;
 }

@@ -36,7 +36,7 @@ fn general_keys_are_read() {
                 "resource.customizations.ignoreDifferences.apps_Deployment": "jsonPointers: [/spec/replicas]\n",
                 "resource.customizations.ignoreDifferences.all": "managedFieldsManagers: [kube-controller-manager]\n",
                 "resource.customizations.health.argoproj.io_Application": "return {}",
-                "resource.customizations": "serving.kserve.io/InferenceService:\n  health.lua: |\n    return hs\n  ignoreDifferences: |\n    jsonPointers: [/spec/x]\n*.crossplane.io/*:\n  health.lua: x\n",
+                "resource.customizations": "serving.kserve.io/InferenceService:\n  health.lua: |\n    return hs\n  ignoreDifferences: |\n    jsonPointers: [/spec/x]\n\"*.crossplane.io/*\":\n  health.lua: x\n",
                 "somebody.elses.key": "x",
             }),
         )],

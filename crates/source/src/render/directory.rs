@@ -1,7 +1,8 @@
 //! Plain manifests: every YAML and JSON file of a folder (argocd-contract §6.5).
 //!
-//! Upstream: argo-cd reposerver/repository (v3.1), differs: errors name line and column; files passed over because
-//! they do not look like manifests are told as diagnostics; only links that are followed must stay inside.
+//! Upstream: argo-cd reposerver/repository (v3.1), differs: errors name line and column; a file that cannot be parsed
+//! is always an error; files passed over because they are no manifests are told as diagnostics; only links that are
+//! followed must stay inside.
 
 use driftless_core::TreePath;
 use driftless_core::glob::Glob;
@@ -190,30 +191,17 @@ impl Walk<'_> {
     }
 
     fn yaml(&mut self, bytes: &[u8], relative: &str) -> Result<(), Error> {
-        let looks_like_manifest = || {
-            ["apiVersion:", "kind:", "metadata:"].iter().all(|field| {
-                bytes
-                    .windows(field.len())
-                    .any(|window| window == field.as_bytes())
-            })
-        };
-        let documents = match self.parse(bytes, relative) {
-            Ok(documents) => documents,
-            Err(error) if looks_like_manifest() => return Err(error),
-            Err(_) => {
-                self.warn(
-                    relative,
-                    "passed over: it is not valid YAML and does not look like a manifest",
-                );
-                return Ok(());
-            }
-        };
+        // A file that cannot be parsed may be half a manifest: passing it over would prune what it held.
+        let documents = self.parse(bytes, relative)?;
         let mut found: Vec<Object> = Vec::new();
         for (index, document) in documents.into_iter().enumerate() {
+            let claims_to_be_one = ["apiVersion", "kind"]
+                .iter()
+                .any(|field| document.get(field).is_some());
             match driftless_manifest::flatten(document) {
                 Ok(objects) => found.extend(objects),
                 // Half a file of manifests is a mistake; a file of something else is none.
-                Err(error) if !found.is_empty() || looks_like_manifest() => {
+                Err(error) if !found.is_empty() || claims_to_be_one => {
                     return Err(self.not_an_object(relative, index, &error));
                 }
                 Err(_) => {
