@@ -200,14 +200,15 @@ async fn start_settings(
             .await
             .context("applying the CustomResourceDefinitions")?;
     }
-    let admin = if args.disable_auth {
-        bootstrap::Admin::None
-    } else {
-        bootstrap::Admin::Password
-    };
-    let created = bootstrap::run(control, &namespace, &ctx, admin, clock.now())
-        .await
-        .context("creating what is missing")?;
+    let created = bootstrap::run(
+        control,
+        &namespace,
+        &ctx,
+        bootstrap::Admin::Password,
+        clock.now(),
+    )
+    .await
+    .context("creating what is missing")?;
     if !created.is_empty() {
         tracing::info!(created = created.join(", "), "Created what was missing");
     }

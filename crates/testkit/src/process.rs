@@ -286,6 +286,8 @@ impl Driftless {
     ) -> (u16, Value) {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut request = reqwest::Client::new().request(method, format!("{}{path}", self.url()));
+        // Anything that may change something must say that it is no form of a browser's.
+        request = request.header("content-type", "application/json");
         if let Some(body) = body {
             request = request.json(&body);
         }

@@ -1,7 +1,5 @@
 //! Bad input: a clear condition or error, nothing deleted, nothing else affected.
 
-use std::time::Duration;
-
 use driftless_testkit::expect::{
     absent, condition, exists, failed, health, no_condition, result, settled, still_exists,
     succeeded, sync_status, synced, value,
@@ -54,7 +52,7 @@ async fn broken_yaml_is_named_with_file_and_line() {
         .refresh()
         .then()
         .expect(condition("ComparisonError", "broken.yaml"))
-        .expect(condition("ComparisonError", "line"))
+        .expect(condition("ComparisonError", "broken.yaml:5"))
         .expect(sync_status("Unknown"))
         .await;
     nothing_else_happened(world)
@@ -240,8 +238,10 @@ async fn a_namespace_that_is_terminating_is_named() {
         })
         .sync()
         .then()
-        .expect(failed("terminat"))
+        .expect(failed("dry run"))
         .await;
+    let state = world.app().await["status"]["operationState"].to_string();
+    assert!(state.contains("terminat"), "{state}");
     Kind::CONFIG_MAP
         .merge(
             &world.client,
@@ -249,27 +249,6 @@ async fn a_namespace_that_is_terminating_is_named() {
             "held",
             json!({"metadata": {"finalizers": null}}),
         )
-        .await;
-}
-
-#[tokio::test]
-async fn a_repository_of_fifty_thousand_files_is_read() {
-    let many =
-        (0..50_000).map(|n| write(&format!("data/{}/{n}.txt", n % 100), format!("file {n}")));
-    given("big-repo")
-        .changes(many)
-        .file("a.yaml", config_map("a", "1"))
-        .when()
-        .sync()
-        .then()
-        .expect(synced().within(Duration::from_secs(120)))
-        .expect(value("a", "1"))
-        .when()
-        .commit_file("a.yaml", config_map("a", "2"))
-        .sync()
-        .then()
-        .expect(synced())
-        .expect(value("a", "2"))
         .await;
 }
 

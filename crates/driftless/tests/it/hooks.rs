@@ -2,7 +2,7 @@
 
 use driftless_testkit::Kind;
 use driftless_testkit::expect::{
-    absent, exists, failed, result, running, settled, succeeded, sync_status, synced,
+    absent, exists, failed, running, settled, succeeded, sync_status, synced,
 };
 use driftless_testkit::manifest::{config_map, deployment, hook_job};
 
@@ -83,23 +83,6 @@ async fn a_hook_for_failure_does_not_run_when_all_is_well() {
 }
 
 #[tokio::test]
-async fn a_hook_is_deleted_when_it_succeeded() {
-    given("hook-done")
-        .file("a.yaml", config_map("a", "1"))
-        .file(
-            "hook.yaml",
-            hook_job("before", "PreSync", &[(POLICY, "HookSucceeded")], &[]),
-        )
-        .when()
-        .sync()
-        .then()
-        .expect(succeeded())
-        .expect(result(Kind::JOB, "before", "Synced", ""))
-        .expect(absent(Kind::JOB, "before"))
-        .await;
-}
-
-#[tokio::test]
 async fn a_hook_that_failed_stays_unless_its_policy_says_otherwise() {
     given("hook-stays")
         .file(
@@ -111,21 +94,6 @@ async fn a_hook_that_failed_stays_unless_its_policy_says_otherwise() {
         .then()
         .expect(failed(""))
         .expect(exists(Kind::JOB, "before"))
-        .await;
-}
-
-#[tokio::test]
-async fn a_hook_is_deleted_when_it_failed() {
-    given("hook-failed")
-        .file(
-            "hook.yaml",
-            hook_job("before", "PreSync", &[(POLICY, "HookFailed")], &FAILING),
-        )
-        .when()
-        .sync()
-        .then()
-        .expect(failed(""))
-        .expect(absent(Kind::JOB, "before"))
         .await;
 }
 
