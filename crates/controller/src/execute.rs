@@ -683,7 +683,11 @@ impl Walk<'_> {
         for (ids, and_delete) in [(release, false), (delete, true)] {
             for id in ids {
                 let result = self.remove_hook(*id, and_delete).await?;
-                self.progress.record_clean_up(&self.plan, *id, result);
+                if and_delete {
+                    self.progress.record_clean_up(&self.plan, *id, result);
+                } else {
+                    self.progress.record_release(&self.plan, *id, &result);
+                }
             }
         }
         Ok(())

@@ -159,10 +159,19 @@ impl Controller {
         self.failures.clear(&app.key());
         self.report(app, &comparison, draft);
         let quarantine = self.quarantine(app, draft);
+        let was_operating = self.is_operating(draft)
+            || app.operation.is_some()
+            || app
+                .metadata
+                .annotation(crate::operation::ROLLBACK)
+                .is_some();
         let mut next = self
             .operate(app, target, &comparison, &quarantine, draft)
             .await;
-        if !self.is_operating(draft) {
+        if was_operating && !self.is_operating(draft) {
+            // Comparison and quarantine were read before the operation: automation decides in a pass of its own.
+            next = next.sooner(Next::After(Duration::from_millis(10)));
+        } else if !self.is_operating(draft) {
             next = next.sooner(
                 self.automate(app, target, &comparison, &quarantine, draft)
                     .await,

@@ -57,32 +57,6 @@ async fn a_repository_is_read_by_http() {
 }
 
 #[tokio::test]
-async fn a_private_repository_is_read_with_the_credentials_of_its_secret() {
-    let repo = repo_with("1");
-    let server = HttpGit::serve(&repo);
-    server.require("ann", "pass word");
-    let world = given("git-auth")
-        .repo(repo)
-        .source_url(server.url())
-        .without_app()
-        .await;
-    repository_secret(
-        &world,
-        &server.url(),
-        json!({"username": "ann", "password": "pass word"}),
-    )
-    .await;
-    world.create_app().await;
-    world
-        .when()
-        .sync()
-        .then()
-        .expect(synced())
-        .expect(value("a", "1"))
-        .await;
-}
-
-#[tokio::test]
 async fn a_repository_is_read_by_ssh() {
     let repo = repo_with("1");
     let server = SshGit::serve(&repo);

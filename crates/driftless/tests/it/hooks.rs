@@ -2,7 +2,7 @@
 
 use driftless_testkit::Kind;
 use driftless_testkit::expect::{
-    absent, exists, failed, running, settled, succeeded, sync_status, synced,
+    absent, exists, failed, result, running, settled, succeeded, sync_status, synced,
 };
 use driftless_testkit::manifest::{config_map, deployment, hook_job};
 
@@ -143,5 +143,37 @@ async fn a_skipped_object_is_never_applied() {
         .then()
         .expect(synced())
         .expect(absent(Kind::JOB, "never"))
+        .await;
+}
+
+#[tokio::test]
+async fn a_hook_is_deleted_when_it_succeeded() {
+    given("hook-done")
+        .file("a.yaml", config_map("a", "1"))
+        .file(
+            "hook.yaml",
+            hook_job("before", "PreSync", &[(POLICY, "HookSucceeded")], &[]),
+        )
+        .when()
+        .sync()
+        .then()
+        .expect(succeeded())
+        .expect(result(Kind::JOB, "before", "Synced", ""))
+        .expect(absent(Kind::JOB, "before"))
+        .await;
+}
+
+#[tokio::test]
+async fn a_hook_is_deleted_when_it_failed() {
+    given("hook-failed")
+        .file(
+            "hook.yaml",
+            hook_job("before", "PreSync", &[(POLICY, "HookFailed")], &FAILING),
+        )
+        .when()
+        .sync()
+        .then()
+        .expect(failed(""))
+        .expect(absent(Kind::JOB, "before"))
         .await;
 }

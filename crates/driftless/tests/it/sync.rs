@@ -174,14 +174,16 @@ async fn the_destination_namespace_is_created_on_request() {
 
 #[tokio::test]
 async fn a_missing_namespace_is_an_error() {
-    given("sync-no-ns")
+    let world = given("sync-no-ns")
         .file("a.yaml", config_map("a", "1"))
         .without_namespace()
         .when()
         .sync()
         .then()
-        .expect(failed("not found"))
+        .expect(failed("dry run"))
         .await;
+    let state = world.app().await["status"]["operationState"].to_string();
+    assert!(state.contains("not found"), "{state}");
 }
 
 #[tokio::test]

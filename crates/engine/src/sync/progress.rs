@@ -269,8 +269,17 @@ impl Progress {
         }
     }
 
-    /// Records the clean-up of a hook (`CleanUp`): its finalizer was removed and, where asked for, it was
-    /// deleted, or why that failed. A failure is not tried again.
+    /// Records that a hook of the first list of `CleanUp` lost its finalizer, or why that failed. Its object is still
+    /// there: whether it is deleted is decided at the end. A failure is not tried again.
+    pub fn record_release(&mut self, plan: &Plan, id: TaskId, result: &Result<(), String>) {
+        let Some(task) = plan.task(id) else { return };
+        let entry = self.cleaned.entry(task.task_key()).or_default();
+        entry.released = true;
+        entry.failed |= result.is_err();
+    }
+
+    /// Records that a hook of the second list of `CleanUp` was deleted, its finalizer first, or why that failed. A
+    /// failure is not tried again.
     pub fn record_clean_up(&mut self, plan: &Plan, id: TaskId, result: Result<(), String>) {
         let Some(task) = plan.task(id) else { return };
         let deleted = self.wants_deletion(task);

@@ -60,7 +60,7 @@ pub enum Step {
         tasks: Vec<TaskId>,
     },
     /// Take the hook finalizer from the live objects of both lists and delete those of the second; then
-    /// [`Progress::record_clean_up`] for each.
+    /// [`Progress::record_release`] for each of the first and [`Progress::record_clean_up`] for each of the second.
     CleanUp {
         /// Hooks whose object stays.
         release: Vec<TaskId>,
