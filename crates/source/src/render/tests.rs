@@ -148,7 +148,7 @@ async fn documents_lists_and_json_become_objects() {
 #[tokio::test]
 async fn what_is_no_manifest_is_passed_over_and_told() {
     let listing = format!(
-        "//- /app/a.yaml\n{}//- /app/values.yaml\nreplicas: 3\n//- /app/z.yaml\n{{{{ oops\n",
+        "//- /app/a.yaml\n{}//- /app/values.yaml\nreplicas: 3\n",
         object("one")
     );
     let rendered = bench()
@@ -162,7 +162,17 @@ async fn what_is_no_manifest_is_passed_over_and_told() {
         .iter()
         .map(|told| told.file.as_str())
         .collect();
-    assert_eq!(told, ["values.yaml", "z.yaml"]);
+    assert_eq!(told, ["values.yaml"]);
+}
+
+#[tokio::test]
+async fn what_cannot_be_parsed_is_an_error_whatever_it_was_meant_to_be() {
+    let listing = format!(
+        "//- /app/a.yaml\n{}//- /app/z.yaml\n{{{{ oops\n",
+        object("one")
+    );
+    let found = error(&listing, |_| {}).await;
+    assert!(found.to_string().starts_with("app/z.yaml:2:"), "{found}");
 }
 
 #[tokio::test]
