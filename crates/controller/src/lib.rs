@@ -142,6 +142,12 @@ impl Controller {
         }
     }
 
+    /// Looks at every Application again, after a time in which nothing could be written: what came meanwhile was
+    /// passed over.
+    pub fn resume(&self) {
+        self.queue_all("lease-held-again");
+    }
+
     fn now(&self) -> Timestamp {
         self.state.clock.now()
     }

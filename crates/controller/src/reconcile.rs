@@ -112,8 +112,9 @@ impl Controller {
         if self.patch(app, &mut draft).await {
             self.tell_status(app, &sync, &health);
         } else {
-            // The object has changed meanwhile, or the API server did not take it: nothing is lost, look again.
-            self.queue.add(
+            // The object has changed meanwhile, or the API server did not take it: nothing is lost, look again in
+            // a moment. Looking again at once would keep a processor busy for as long as the API server is away.
+            self.queue.remember(
                 app.key(),
                 Reasons {
                     level,

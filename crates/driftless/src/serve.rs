@@ -20,6 +20,7 @@ use driftless_settings::{SettingsHandle, bootstrap};
 use driftless_source::{Git, Renderer};
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::instance::Instance;
@@ -312,11 +313,7 @@ fn spawn_controller(
             let term = stop.child_token();
             let work = tokio::spawn(Arc::clone(&controller).run(term.clone()));
             tokio::select! {
-                lost = states.wait_for(|state| matches!(state, LeaseState::HeldBy(_))) => {
-                    if let Ok(state) = &lost {
-                        tracing::warn!(state = ?**state, "Another instance works on applications; this one waits");
-                    }
-                }
+                () = taken_over(&mut states, &controller) => {}
                 () = stop.cancelled() => {}
             }
             term.cancel();
@@ -325,6 +322,22 @@ fn spawn_controller(
             }
         }
     })
+}
+
+/// Resolves when another instance holds the lease. When it was only late, for a while nothing was done: the
+/// controller looks at everything again.
+async fn taken_over(states: &mut watch::Receiver<LeaseState>, controller: &Controller) {
+    while states.changed().await.is_ok() {
+        let state = states.borrow_and_update().clone();
+        match state {
+            LeaseState::HeldBy(_) => {
+                tracing::warn!(?state, "Another instance works on applications; this one waits");
+                return;
+            }
+            LeaseState::Held => controller.resume(),
+            LeaseState::Starting | LeaseState::Unknown(_) => {}
+        }
+    }
 }
 
 fn spawn_server(

@@ -115,6 +115,12 @@ impl Driftless {
             self.serve.binary.display()
         );
         let child = spawn_bound(&self.serve.binary, |command| {
+            // What the tester's own shell says about Driftless is not about this instance.
+            for (name, _) in std::env::vars_os() {
+                if name.as_encoded_bytes().starts_with(b"DRIFTLESS_") {
+                    command.env_remove(name);
+                }
+            }
             command
                 .arg("serve")
                 .arg("--kubeconfig")

@@ -110,6 +110,13 @@ impl<K: Clone + Eq + Hash + std::fmt::Display + Send + 'static, R: Merge> Queue<
         }
     }
 
+    /// Adds reasons without starting a pass: they count for the next one, whatever starts it.
+    pub fn remember(&self, key: K, reasons: R) {
+        let mut state = self.state.lock();
+        let entry = state.entries.entry(key).or_insert_with(Entry::new);
+        entry.reasons.merge(reasons);
+    }
+
     /// Asks for a pass over `key`, now or as soon as the running one has ended.
     pub fn add(&self, key: K, reasons: R) {
         let mut state = self.state.lock();

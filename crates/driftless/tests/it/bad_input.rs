@@ -1,5 +1,7 @@
 //! Bad input: a clear condition or error, nothing deleted, nothing else affected.
 
+use std::time::Duration;
+
 use driftless_testkit::expect::{
     absent, condition, exists, failed, health, no_condition, result, settled, still_exists,
     succeeded, sync_status, synced, value,
@@ -249,6 +251,27 @@ async fn a_namespace_that_is_terminating_is_named() {
             "held",
             json!({"metadata": {"finalizers": null}}),
         )
+        .await;
+}
+
+#[tokio::test]
+async fn a_repository_of_fifty_thousand_files_is_read() {
+    let many =
+        (0..50_000).map(|n| write(&format!("data/{}/{n}.txt", n % 100), format!("file {n}")));
+    given("big-repo")
+        .changes(many)
+        .file("a.yaml", config_map("a", "1"))
+        .when()
+        .sync()
+        .then()
+        .expect(synced().within(Duration::from_secs(120)))
+        .expect(value("a", "1"))
+        .when()
+        .commit_file("a.yaml", config_map("a", "2"))
+        .sync()
+        .then()
+        .expect(synced())
+        .expect(value("a", "2"))
         .await;
 }
 

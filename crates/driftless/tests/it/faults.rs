@@ -204,6 +204,38 @@ async fn story_on(cluster: &'static driftless_testkit::Devcluster, name: &str) -
 }
 
 #[tokio::test]
+async fn an_api_server_that_is_down_for_a_minute_is_survived() {
+    let (cluster, _turn) = breakable_cluster().await;
+    let world = story_on(cluster, "fault-api").await;
+    let newest = world
+        .repo
+        .commit(&[write("app/a.yaml", config_map("a", "2"))]);
+    let down = cluster;
+    tokio::task::spawn_blocking(|| down.stop_api())
+        .await
+        .unwrap();
+    // The minute is what is tested.
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert!(
+        world.driftless.is_running(),
+        "{}",
+        world.driftless.log_tail(30)
+    );
+    tokio::task::spawn_blocking(|| down.start_api())
+        .await
+        .unwrap();
+    let world = world
+        .when()
+        .refresh()
+        .then()
+        .expect(synced())
+        .expect(value("a", "2"))
+        .expect(still_exists(Kind::CONFIG_MAP, "b"))
+        .await;
+    assert_eq!(world.repo.id("main"), Some(newest));
+}
+
+#[tokio::test]
 async fn an_expired_watch_misses_nothing() {
     let (cluster, _turn) = breakable_cluster().await;
     let world = story_on(cluster, "fault-watch").await;

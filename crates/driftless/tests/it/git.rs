@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use driftless_testkit::expect::{condition, revision, settled, synced, synced_at, value};
+use driftless_testkit::expect::{
+    condition, revision, settled, sync_status, synced, synced_at, value,
+};
 use driftless_testkit::git::write;
 use driftless_testkit::manifest::config_map;
 use driftless_testkit::{GitRepo, HttpGit, Kind, SshGit, World, unique};
@@ -57,6 +59,35 @@ async fn a_repository_is_read_by_http() {
 }
 
 #[tokio::test]
+async fn a_private_repository_is_read_with_the_credentials_of_its_secret() {
+    let repo = repo_with("1");
+    let server = HttpGit::serve(&repo);
+    server.require("ann", "pass word");
+    let world = given("git-auth")
+        .repo(repo)
+        .source_url(server.url())
+        .without_app()
+        .await;
+    repository_secret(
+        &world,
+        &server.url(),
+        json!({"username": "ann", "password": "pass word"}),
+    )
+    .await;
+    world.create_app().await;
+    // The Secret is noticed a moment after it was created: a sync before that would be refused.
+    world
+        .then()
+        .expect(sync_status("OutOfSync"))
+        .when()
+        .sync()
+        .then()
+        .expect(synced())
+        .expect(value("a", "1"))
+        .await;
+}
+
+#[tokio::test]
 async fn a_repository_is_read_by_ssh() {
     let repo = repo_with("1");
     let server = SshGit::serve(&repo);
@@ -69,6 +100,8 @@ async fn a_repository_is_read_by_ssh() {
     repository_secret(&world, &server.url(), key).await;
     world.create_app().await;
     world
+        .then()
+        .expect(sync_status("OutOfSync"))
         .when()
         .sync()
         .then()

@@ -122,6 +122,22 @@ async fn the_history_keeps_as_many_entries_as_it_should() {
 }
 
 #[tokio::test]
+async fn events_tell_the_story() {
+    given("status-events")
+        .file("a.yaml", config_map("a", "1"))
+        .automated(json!({}))
+        .then()
+        .expect(synced())
+        .expect(event("OperationStarted", "Initiated automated sync to"))
+        .expect(event("OperationCompleted", "succeeded"))
+        .expect(event(
+            "ResourceUpdated",
+            "Updated sync status: OutOfSync -> Synced",
+        ))
+        .await;
+}
+
+#[tokio::test]
 async fn a_failed_operation_is_an_event_too() {
     let bad = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web"}, "spec": {"ports": [{"port": 70000}]}});
     given("status-failed")
