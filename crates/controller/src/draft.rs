@@ -60,6 +60,14 @@ impl Draft {
         }
     }
 
+    /// Returns the sync and health status as they were last taken for a patch; empty when there were none.
+    pub fn shown(&self) -> [String; 2] {
+        ["/sync/status", "/health/status"].map(|path| {
+            let text = self.before.pointer(path).and_then(Value::as_str);
+            text.unwrap_or_default().to_owned()
+        })
+    }
+
     /// Removes an annotation.
     pub fn remove_annotation(&mut self, key: &str) {
         self.annotations.insert(key.to_owned(), None);

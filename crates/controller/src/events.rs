@@ -40,16 +40,13 @@ impl Controller {
         });
     }
 
-    /// Tells how sync and health status changed.
-    pub(crate) fn tell_status(&self, app: &Application, sync: &str, health: &str) {
-        let (old_sync, old_health) = (app.sync_status().as_str(), app.health_status().as_str());
-        if app.status.is_some() && old_sync != sync {
-            let message = format!("Updated sync status: {old_sync} -> {sync}");
-            self.record(app, EventType::Normal, "ResourceUpdated", message);
-        }
-        if app.status.is_some() && old_health != health {
-            let message = format!("Updated health status: {old_health} -> {health}");
-            self.record(app, EventType::Normal, "ResourceUpdated", message);
+    /// Tells how sync and health status changed with one patch; a first status is no change.
+    pub(crate) fn tell_status(&self, app: &Application, before: &[String; 2], now: &[String; 2]) {
+        for (what, (old, new)) in ["sync", "health"].iter().zip(before.iter().zip(now)) {
+            if !old.is_empty() && old != new {
+                let message = format!("Updated {what} status: {old} -> {new}");
+                self.record(app, EventType::Normal, "ResourceUpdated", message);
+            }
         }
     }
 

@@ -185,6 +185,7 @@ impl Controller {
 
     /// Patches an Application with what its draft changed. Returns whether the Application is as the draft says.
     async fn patch(&self, app: &Application, draft: &mut Draft) -> bool {
+        let before = draft.shown();
         let Some(mut patch) = draft.take_patch(self.now()) else {
             return true;
         };
@@ -195,6 +196,7 @@ impl Controller {
         match self.patch_app(app, &patch).await {
             Ok(version) => {
                 draft.resource_version = version;
+                self.tell_status(app, &before, &draft.shown());
                 true
             }
             Err(error) if error.is_missing() => true,

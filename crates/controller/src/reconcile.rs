@@ -97,21 +97,7 @@ impl Controller {
                 Next::OnEvent
             }
         };
-        let sync = draft
-            .status
-            .sync
-            .as_ref()
-            .map_or("", |sync| sync.status.as_str())
-            .to_owned();
-        let health = draft
-            .status
-            .health
-            .as_ref()
-            .map_or("", |health| health.status.as_str())
-            .to_owned();
-        if self.patch(app, &mut draft).await {
-            self.tell_status(app, &sync, &health);
-        } else {
+        if !self.patch(app, &mut draft).await {
             // The object has changed meanwhile, or the API server did not take it: nothing is lost, look again in
             // a moment. Looking again at once would keep a processor busy for as long as the API server is away.
             self.queue.remember(

@@ -331,7 +331,10 @@ async fn taken_over(states: &mut watch::Receiver<LeaseState>, controller: &Contr
         let state = states.borrow_and_update().clone();
         match state {
             LeaseState::HeldBy(_) => {
-                tracing::warn!(?state, "Another instance works on applications; this one waits");
+                tracing::warn!(
+                    ?state,
+                    "Another instance works on applications; this one waits"
+                );
                 return;
             }
             LeaseState::Held => controller.resume(),
