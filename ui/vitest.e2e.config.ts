@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config';
 
-// System tests: a real Chromium against a running server, see e2e/README in ui/README.md.
+// System tests: a real Chromium against a running server, see e2e/stage.ts.
 export default defineConfig({
   test: {
     environment: 'node',
