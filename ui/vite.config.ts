@@ -41,7 +41,9 @@ export default defineConfig(({ command }) => ({
     },
   },
   test: {
-    environment: 'jsdom',
+    // A browser's world is made only for the files that ask for it: @vitest-environment jsdom.
+    environment: 'node',
+    pool: 'threads',
     include: ['src/**/*.test.{ts,tsx}'],
     setupFiles: ['src/testing/setup.ts'],
     css: false,
