@@ -524,8 +524,6 @@ impl<'a, B: Build> Parser<'a, B> {
                         self.node(Place::BlockOrIndentless, depth + 1)?
                     }
                 }
-                // `: value` without a key.
-                Tok::Value => self.empty(mark, depth + 1)?,
                 Tok::BlockEnd => {
                     self.scanner.next()?;
                     return Ok(self.end_map(entries));

@@ -90,12 +90,11 @@ impl Writer {
     /// Writes a float. `sigs.k8s.io/yaml` goes through JSON, where a float without a fraction becomes
     /// an integer again.
     pub fn float(&mut self, value: f64) {
-        if self.dialect == Dialect::Kubernetes && value.fract() == 0.0 {
-            if value.abs() < 9_223_372_036_854_775_808.0 {
-                return self.integer(value as i64);
-            }
-            if (0.0..18_446_744_073_709_551_616.0).contains(&value) {
-                return self.unsigned(value as u64);
+        if self.dialect == Dialect::Kubernetes && value.fract() == 0.0 && value.abs() < 1e21 {
+            // The shortest digits, filled up with zeroes: what Go's JSON holds in between.
+            let text = format!("{value}");
+            if text.parse::<i64>().is_ok() || text.parse::<u64>().is_ok() {
+                return self.bare(if text == "-0" { "0" } else { text.as_str() });
             }
         }
         let text = match format_g(value).as_str() {
@@ -343,9 +342,11 @@ impl Writer {
         self.indicator("\"", true, false, false);
         let mut spaces = false;
         let last = text.len().saturating_sub(1);
+        // Go asks whether the text, not the character, is a byte order mark.
+        let marked = text.starts_with('\u{FEFF}');
         let mut characters = text.char_indices().peekable();
         while let Some((at, character)) = characters.next() {
-            if style::must_escape(character) {
+            if marked || style::must_escape(character) {
                 self.put_str(&style::escape(character));
                 spaces = false;
             } else if character == ' ' {
