@@ -16,9 +16,7 @@ fn from_private(character: char) -> Option<u8> {
 
 /// The private characters start with these bytes.
 fn has_private(text: &str) -> bool {
-    text.as_bytes()
-        .windows(2)
-        .any(|pair| pair == [0xF4, 0x8F])
+    text.as_bytes().windows(2).any(|pair| pair == [0xF4, 0x8F])
         && text.chars().any(|c| from_private(c).is_some())
 }
 

@@ -77,9 +77,8 @@ impl Build for ValueBuild {
 
 /// Reads the first YAML document; an empty text is nil. The error is Go's text.
 pub fn from_yaml(text: &[u8], limits: &Limits) -> Result<Value, String> {
-    let fail = |error: driftless_yaml::Error| {
-        format!("error converting YAML to JSON: {}", error.as_go())
-    };
+    let fail =
+        |error: driftless_yaml::Error| format!("error converting YAML to JSON: {}", error.as_go());
     let text = driftless_yaml::decode(text, limits).map_err(fail)?;
     let mut reader = Reader::new(&text, ValueBuild, *limits, Duplicates::Last);
     let value = reader.next_document().map_err(fail)?.unwrap_or_default();
@@ -123,7 +122,7 @@ pub fn to_yaml(value: &Value, dialect: Dialect) -> Result<String, String> {
     Ok(writer.finish())
 }
 
-fn yaml_text<'a>(text: &'a str, dialect: Dialect) -> Result<Cow<'a, str>, String> {
+fn yaml_text(text: &str, dialect: Dialect) -> Result<Cow<'_, str>, String> {
     if text.is_ascii() {
         if dialect == Dialect::Kubernetes && text.contains('\u{7F}') {
             return Err("yaml: control characters are not allowed".to_owned());
@@ -178,7 +177,10 @@ fn write_yaml(writer: &mut Writer, value: &Value, dialect: Dialect) -> Result<()
         Value::Bool(value) => writer.boolean(*value),
         Value::Int(value) | Value::Int64(value) => writer.integer(*value),
         Value::Float(value) if !value.is_finite() && dialect == Dialect::Kubernetes => {
-            return Err(format!("json: unsupported value: {}", crate::fmt::to_text(&Value::Float(*value))));
+            return Err(format!(
+                "json: unsupported value: {}",
+                crate::fmt::to_text(&Value::Float(*value))
+            ));
         }
         Value::Float(value) => writer.float(*value),
         Value::Str(text) => writer.string(&yaml_text(text, dialect)?),

@@ -92,7 +92,10 @@ pub fn sprintln(args: &[Value]) -> String {
 
 /// Flags, width and precision of one verb.
 #[derive(Clone, Copy, Default)]
-#[expect(clippy::struct_excessive_bools, reason = "the flags of printf are independent")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "the flags of printf are independent"
+)]
 struct Spec {
     plus: bool,
     minus: bool,
@@ -325,10 +328,7 @@ fn bad_verb(out: &mut String, verb: char, arg: &Value) {
 }
 
 fn pad(out: &mut String, spec: Spec, text: &str) {
-    let missing = spec
-        .width
-        .unwrap_or(0)
-        .saturating_sub(text.chars().count());
+    let missing = spec.width.unwrap_or(0).saturating_sub(text.chars().count());
     if missing == 0 {
         out.push_str(text);
     } else if spec.minus {
@@ -413,7 +413,11 @@ fn print_float(out: &mut String, verb: char, spec: Spec, value: f64, arg: &Value
         ('f' | 'F', precision) => format!("{:.*}", precision.unwrap_or(6), value.abs()),
         ('e' | 'E', precision) => {
             let text = exponent_form(value.abs(), precision.unwrap_or(6));
-            if verb == 'E' { text.to_uppercase() } else { text }
+            if verb == 'E' {
+                text.to_uppercase()
+            } else {
+                text
+            }
         }
         _ => return bad_verb(out, verb, arg),
     };
@@ -421,7 +425,14 @@ fn print_float(out: &mut String, verb: char, spec: Spec, value: f64, arg: &Value
         "NaN".to_owned()
     } else if value.is_infinite() {
         let sign = if value < 0.0 { "-Inf" } else { "+Inf" };
-        return pad(out, Spec { zero: false, ..spec }, sign);
+        return pad(
+            out,
+            Spec {
+                zero: false,
+                ..spec
+            },
+            sign,
+        );
     } else {
         text
     };

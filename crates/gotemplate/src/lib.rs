@@ -7,6 +7,19 @@
 //! Reading order: [`value`], [`parse`], [`exec`], [`registry`], `funcs` (a module per family).
 
 #![warn(clippy::disallowed_methods, clippy::disallowed_types)]
+#![allow(
+    clippy::unnecessary_wraps,
+    reason = "functions of templates share one signature, whether they can fail or not"
+)]
+#![allow(
+    clippy::unnecessary_box_returns,
+    reason = "errors are large and rare, and passed on boxed"
+)]
+#![allow(
+    clippy::format_push_string,
+    reason = "plainer than writing with a result that cannot fail"
+)]
+#![allow(clippy::float_cmp, reason = "Go compares floats exactly")]
 
 pub mod bytes;
 pub mod data;

@@ -5,6 +5,7 @@ use std::any::Any;
 use crate::Fault;
 use crate::value::{Str, Value};
 
+#[expect(clippy::len_without_is_empty, reason = "not every object has a length")]
 /// A value with behaviour.
 pub trait Object {
     /// Returns the Go type, as `%T` prints it.

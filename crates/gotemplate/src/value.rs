@@ -290,7 +290,10 @@ impl Value {
             (Self::List(a), Self::List(b)) => {
                 a.kind() == b.kind()
                     && a.items().len() == b.items().len()
-                    && a.items().iter().zip(b.items()).all(|(a, b)| a.deep_equal(b))
+                    && a.items()
+                        .iter()
+                        .zip(b.items())
+                        .all(|(a, b)| a.deep_equal(b))
             }
             (Self::Map(a), Self::Map(b)) => {
                 a.is_same(b)
@@ -298,9 +301,9 @@ impl Value {
                         && a.with(|a| {
                             b.with(|b| {
                                 a.len() == b.len()
-                                    && a.iter().zip(b).all(|((ak, av), (bk, bv))| {
-                                        ak == bk && av.deep_equal(bv)
-                                    })
+                                    && a.iter()
+                                        .zip(b)
+                                        .all(|((ak, av), (bk, bv))| ak == bk && av.deep_equal(bv))
                             })
                         })
             }

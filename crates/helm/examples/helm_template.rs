@@ -3,6 +3,7 @@
 
 #![allow(
     clippy::disallowed_methods,
+    clippy::too_many_lines,
     clippy::print_stdout,
     clippy::print_stderr,
     reason = "a development tool that reads folders and prints"
@@ -42,18 +43,30 @@ fn batch(engine: &Engine, args: &[String]) {
             let job: serde_json::Value = serde_json::from_str(line).unwrap_or_default();
             let args: Vec<String> = job["args"]
                 .as_array()
-                .map(|args| args.iter().map(|a| a.as_str().unwrap_or_default().to_owned()).collect())
+                .map(|args| {
+                    args.iter()
+                        .map(|a| a.as_str().unwrap_or_default().to_owned())
+                        .collect()
+                })
                 .unwrap_or_default();
             let dir = job["dir"].as_str().unwrap_or(".");
             let start = std::time::Instant::now();
             let result = run(engine, Path::new(dir), &args);
             count += 1;
             if round + 1 == rounds {
-                println!("{} {} {}", job["id"], result.is_ok(), start.elapsed().as_micros());
+                println!(
+                    "{} {} {}",
+                    job["id"],
+                    result.is_ok(),
+                    start.elapsed().as_micros()
+                );
             }
         }
         let total = started.elapsed();
-        eprintln!("{count} renders in {total:?}, {:?} each", total / count.max(1));
+        eprintln!(
+            "{count} renders in {total:?}, {:?} each",
+            total / count.max(1)
+        );
     }
 }
 
@@ -86,7 +99,12 @@ fn run(engine: &Engine, dir: &Path, args: &[String]) -> anyhow::Result<Vec<u8>> 
             Some((flag, value)) if flag.starts_with("--") => (flag, Some(value.to_owned())),
             _ => (arg.as_str(), None),
         };
-        let mut value = || inline.clone().or_else(|| rest.next().cloned()).context("flag needs an argument");
+        let mut value = || {
+            inline
+                .clone()
+                .or_else(|| rest.next().cloned())
+                .context("flag needs an argument")
+        };
         match flag {
             "--namespace" | "-n" => namespace = value()?,
             "-f" | "--values" => {
@@ -99,10 +117,13 @@ fn run(engine: &Engine, dir: &Path, args: &[String]) -> anyhow::Result<Vec<u8>> 
             "--set-json" => overrides.json.push(value()?),
             "--set-literal" => overrides.literals.push(value()?),
             "--kube-version" => {
-                capabilities.kube_version = KubeVersion::parse(&value()?).map_err(anyhow::Error::msg)?;
+                capabilities.kube_version =
+                    KubeVersion::parse(&value()?).map_err(anyhow::Error::msg)?;
             }
             "--api-versions" | "-a" => {
-                capabilities.api_versions.extend(value()?.split(',').map(str::to_owned));
+                capabilities
+                    .api_versions
+                    .extend(value()?.split(',').map(str::to_owned));
             }
             "--include-crds" => show.crds = true,
             "--no-hooks" => show.no_hooks = true,

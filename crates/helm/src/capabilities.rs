@@ -92,9 +92,7 @@ impl Default for KubeVersion {
 impl KubeVersion {
     /// Reads a version such as `v1.33.4-gke.1245000`; patch and what follows are optional.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let fail = || {
-            format!("invalid kube version '{text}': could not parse {text:?} as version")
-        };
+        let fail = || format!("invalid kube version '{text}': could not parse {text:?} as version");
         let plain = text.trim_start();
         let plain = plain.strip_prefix('v').unwrap_or(plain);
         let end = plain
@@ -103,7 +101,11 @@ impl KubeVersion {
         let numbers = plain.get(..end).unwrap_or_default().trim_end_matches('.');
         let parts: Vec<&str> = numbers.split('.').collect();
         let leading_zero = |part: &&str| part.len() > 1 && part.starts_with('0');
-        if parts.len() < 2 || parts.iter().any(|part| part.is_empty() || leading_zero(part)) {
+        if parts.len() < 2
+            || parts
+                .iter()
+                .any(|part| part.is_empty() || leading_zero(part))
+        {
             return Err(fail());
         }
         let mut components: Vec<u64> = Vec::new();
@@ -170,7 +172,7 @@ struct Whole {
 }
 
 impl Object for Whole {
-    fn type_name(&self) -> &str {
+    fn type_name(&self) -> &'static str {
         "*common.Capabilities"
     }
 
@@ -201,7 +203,7 @@ impl Object for Whole {
 }
 
 impl Object for KubeVersion {
-    fn type_name(&self) -> &str {
+    fn type_name(&self) -> &'static str {
         "common.KubeVersion"
     }
 
@@ -245,7 +247,7 @@ impl Object for KubeVersion {
 struct VersionSet(Vec<String>);
 
 impl Object for VersionSet {
-    fn type_name(&self) -> &str {
+    fn type_name(&self) -> &'static str {
         "common.VersionSet"
     }
 
@@ -290,7 +292,7 @@ impl Object for VersionSet {
 struct HelmVersion;
 
 impl Object for HelmVersion {
-    fn type_name(&self) -> &str {
+    fn type_name(&self) -> &'static str {
         "version.BuildInfo"
     }
 

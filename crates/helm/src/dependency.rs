@@ -92,10 +92,12 @@ fn apply_conditions(dependencies: &mut [Dependency], values: &Map, path: &str) {
             .trim()
             .split(',')
             .filter(|condition| !condition.is_empty())
-            .find_map(|condition| match path_value(values, &format!("{path}{condition}")) {
-                Some(Value::Bool(value)) => Some(value),
-                _ => None,
-            });
+            .find_map(
+                |condition| match path_value(values, &format!("{path}{condition}")) {
+                    Some(Value::Bool(value)) => Some(value),
+                    _ => None,
+                },
+            );
         if let Some(decided) = decided {
             dependency.enabled = decided;
         }

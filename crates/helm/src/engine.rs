@@ -19,11 +19,14 @@ use crate::funcs::{self, FAIL_END, FAIL_START, Host};
 /// How many parsed files an engine keeps.
 const MAX_CACHED: usize = 20_000;
 
+/// The templates that one file defines.
+type Parsed = Arc<Vec<Arc<Template>>>;
+
 /// Renders charts. It keeps parsed templates, so one engine is to be used for many renders; it holds
 /// nothing that depends on values.
 pub struct Engine {
     registry: Registry,
-    parsed: Mutex<HashMap<(Str, Str), Arc<Vec<Arc<Template>>>>>,
+    parsed: Mutex<HashMap<(Str, Str), Parsed>>,
 }
 
 impl Default for Engine {
@@ -73,7 +76,11 @@ impl Engine {
             let Some(source) = sources.get(name) else {
                 continue;
             };
-            if name.rsplit('/').next().is_some_and(|base| base.starts_with('_')) {
+            if name
+                .rsplit('/')
+                .next()
+                .is_some_and(|base| base.starts_with('_'))
+            {
                 continue;
             }
             let template = Value::map([
@@ -96,7 +103,7 @@ impl Engine {
         Ok(rendered)
     }
 
-    fn parse(&self, name: &str, text: &Str) -> Result<Arc<Vec<Arc<Template>>>, Error> {
+    fn parse(&self, name: &str, text: &Str) -> Result<Parsed, Error> {
         let key = (Str::from(name), text.clone());
         if let Some(known) = self.parsed.lock().get(&key) {
             return Ok(known.clone());
@@ -149,12 +156,18 @@ fn collect(
         subcharts.insert(subchart.name(), Value::Map(inner));
     }
     for file in &chart.templates {
-        let partial = file.name.rsplit('/').next().is_some_and(|base| base.starts_with('_'));
+        let partial = file
+            .name
+            .rsplit('/')
+            .next()
+            .is_some_and(|base| base.starts_with('_'));
         if chart.is_library() && !partial {
             continue;
         }
         let source = Source {
-            text: driftless_gotemplate::bytes::to_text(&file.data).as_ref().into(),
+            text: driftless_gotemplate::bytes::to_text(&file.data)
+                .as_ref()
+                .into(),
             data: data.clone(),
             base_path: format!("{path}/templates"),
         };
@@ -165,12 +178,11 @@ fn collect(
 
 fn parse_error(error: &ParseError) -> Error {
     // Helm keeps the place and what stands after the last colon.
-    let last = error
-        .message
-        .rsplit(": ")
-        .next()
-        .unwrap_or(&error.message);
-    Error::Render(format!("parse error at ({}:{}): {last}", error.name, error.line))
+    let last = error.message.rsplit(": ").next().unwrap_or(&error.message);
+    Error::Render(format!(
+        "parse error at ({}:{}): {last}",
+        error.name, error.line
+    ))
 }
 
 /// Rewrites an error of a template as Helm does: a message of `fail` or `required` with its place, or

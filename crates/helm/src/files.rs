@@ -38,12 +38,15 @@ impl Files {
 
     fn glob(&self, pattern: &str) -> Value {
         let matcher = glob(pattern);
-        let found = self
-            .0
-            .iter()
-            .filter(|(name, _)| matcher.as_ref().is_none_or(|matcher| matcher.is_match(name)));
+        let found = self.0.iter().filter(|(name, _)| {
+            matcher
+                .as_ref()
+                .is_none_or(|matcher| matcher.is_match(name))
+        });
         Value::Object(Rc::new(Self(
-            found.map(|(name, data)| (name.clone(), data.clone())).collect(),
+            found
+                .map(|(name, data)| (name.clone(), data.clone()))
+                .collect(),
         )))
     }
 
@@ -68,7 +71,7 @@ impl Files {
 }
 
 impl Object for Files {
-    fn type_name(&self) -> &str {
+    fn type_name(&self) -> &'static str {
         "engine.files"
     }
 

@@ -33,12 +33,18 @@ const FUNCS: &[Func] = &[
     func("required", &[Ty::Str, Ty::Any], |_, args| {
         let given = arg(args, 1);
         if given.is_nil() || given.as_str() == Some("") {
-            return Err(Fault::new(format!("{FAIL_START}{}{FAIL_END}", text(args, 0))));
+            return Err(Fault::new(format!(
+                "{FAIL_START}{}{FAIL_END}",
+                text(args, 0)
+            )));
         }
         Ok(given.clone())
     }),
     func("fail", &[Ty::Str], |_, args| {
-        Err(Fault::new(format!("{FAIL_START}{}{FAIL_END}", text(args, 0))))
+        Err(Fault::new(format!(
+            "{FAIL_START}{}{FAIL_END}",
+            text(args, 0)
+        )))
     }),
     func("lookup", &[Ty::Str, Ty::Str, Ty::Str, Ty::Str], |_, _| {
         Ok(Value::map::<Str>([]))
@@ -84,7 +90,9 @@ const FUNCS: &[Func] = &[
         Ok(as_list(data::from_json(text(args, 0)), ""))
     }),
     func("toToml", &[Ty::Any], |_, args| {
-        Ok(crate::toml::write(arg(args, 0)).unwrap_or_else(|error| error).into())
+        Ok(crate::toml::write(arg(args, 0))
+            .unwrap_or_else(|error| error)
+            .into())
     }),
     func("mustToToml", &[Ty::Any], |_, args| {
         Ok(crate::toml::write(arg(args, 0))?.into())
@@ -95,20 +103,40 @@ const FUNCS: &[Func] = &[
     func("mustToDuration", &[Ty::Any], |_, args| {
         Ok(Value::Object(Rc::new(duration(arg(args, 0))?)))
     }),
-    func("durationSeconds", &[Ty::Any], |_, args| Ok(in_units(args, 1e9))),
-    func("durationMinutes", &[Ty::Any], |_, args| Ok(in_units(args, 60e9))),
-    func("durationHours", &[Ty::Any], |_, args| Ok(in_units(args, 3600e9))),
-    func("durationDays", &[Ty::Any], |_, args| Ok(in_units(args, 86_400e9))),
-    func("durationWeeks", &[Ty::Any], |_, args| Ok(in_units(args, 604_800e9))),
-    func("durationMilliseconds", &[Ty::Any], |_, args| Ok(in_whole(args, 1_000_000))),
-    func("durationMicroseconds", &[Ty::Any], |_, args| Ok(in_whole(args, 1000))),
-    func("durationNanoseconds", &[Ty::Any], |_, args| Ok(in_whole(args, 1))),
+    func("durationSeconds", &[Ty::Any], |_, args| {
+        Ok(in_units(args, 1e9))
+    }),
+    func("durationMinutes", &[Ty::Any], |_, args| {
+        Ok(in_units(args, 60e9))
+    }),
+    func("durationHours", &[Ty::Any], |_, args| {
+        Ok(in_units(args, 3600e9))
+    }),
+    func("durationDays", &[Ty::Any], |_, args| {
+        Ok(in_units(args, 86_400e9))
+    }),
+    func("durationWeeks", &[Ty::Any], |_, args| {
+        Ok(in_units(args, 604_800e9))
+    }),
+    func("durationMilliseconds", &[Ty::Any], |_, args| {
+        Ok(in_whole(args, 1_000_000))
+    }),
+    func("durationMicroseconds", &[Ty::Any], |_, args| {
+        Ok(in_whole(args, 1000))
+    }),
+    func("durationNanoseconds", &[Ty::Any], |_, args| {
+        Ok(in_whole(args, 1))
+    }),
     func("durationRoundTo", &[Ty::Any, Ty::Any], |_, args| {
         Ok(to_multiple(args, driftless_gotemplate::funcs::round))
     }),
     func("durationTruncateTo", &[Ty::Any, Ty::Any], |_, args| {
         Ok(to_multiple(args, |value, unit| {
-            if unit <= 0 { value } else { value - value % unit }
+            if unit <= 0 {
+                value
+            } else {
+                value - value % unit
+            }
         }))
     }),
 ];

@@ -98,10 +98,7 @@ fn match_from(pattern: &[char], name: &[char]) -> bool {
                 .position(|c| *c != '*')
                 .and_then(|at| rest.get(at..))
                 .unwrap_or_default();
-            let reach = name
-                .iter()
-                .position(|c| *c == '/')
-                .unwrap_or(name.len());
+            let reach = name.iter().position(|c| *c == '/').unwrap_or(name.len());
             (0..=reach).any(|skip| match_from(rest, name.get(skip..).unwrap_or_default()))
         }
         '?' => match name.split_first() {

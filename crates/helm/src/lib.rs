@@ -8,6 +8,14 @@
 //! [`render`] (all of it).
 
 #![warn(clippy::disallowed_methods, clippy::disallowed_types)]
+#![allow(
+    clippy::format_push_string,
+    reason = "plainer than writing with a result that cannot fail"
+)]
+#![allow(
+    clippy::case_sensitive_file_extension_comparisons,
+    reason = "Helm compares names of files as they are"
+)]
 
 mod capabilities;
 mod chart;

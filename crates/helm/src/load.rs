@@ -74,7 +74,10 @@ impl Walk<'_> {
         if depth > 64 {
             return Err(Error::Chart(format!("folders nest too deep at {folder}")));
         }
-        for entry in tree::list_folder(self.tree, folder).map_err(Error::Tree)?.iter() {
+        for entry in tree::list_folder(self.tree, folder)
+            .map_err(Error::Tree)?
+            .iter()
+        {
             let path = folder.join(&entry.name).map_err(Error::Tree)?;
             let name = format!("{prefix}{}", entry.name);
             let kind = if entry.entry.kind == EntryKind::Link {
@@ -165,7 +168,9 @@ fn unpack(archive: &[u8], limits: &Limits) -> Result<Vec<File>, String> {
             return Err("chart illegally contains absolute paths".to_owned());
         }
         if name == "." {
-            return Err(format!("chart illegally contains content outside the base directory: {path:?}"));
+            return Err(format!(
+                "chart illegally contains content outside the base directory: {path:?}"
+            ));
         }
         if name == ".." || name.starts_with("../") || name.contains('\0') {
             return Err("chart illegally references parent directory".to_owned());
@@ -210,7 +215,7 @@ fn assemble(files: Vec<File>, limits: &Limits, depth: usize) -> Result<Chart, Er
         read.read(&file.data, &limits.yaml)
             .map_err(|error| Error::Chart(format!("cannot load Chart.yaml: {error}")))?;
         if read.api_version.is_empty() {
-            read.api_version = "v1".to_owned();
+            "v1".clone_into(&mut read.api_version);
         }
     }
     let mut values = Map::default();
@@ -222,21 +227,23 @@ fn assemble(files: Vec<File>, limits: &Limits, depth: usize) -> Result<Chart, Er
         match &*name {
             "Chart.yaml" | "Chart.lock" => {}
             "values.yaml" => {
-                values = read_values(&file.data, &limits.yaml).map_err(|error| {
-                    Error::Chart(format!("cannot load values.yaml: {error}"))
-                })?;
+                values = read_values(&file.data, &limits.yaml)
+                    .map_err(|error| Error::Chart(format!("cannot load values.yaml: {error}")))?;
             }
             "values.schema.json" => schema = Some(file.data),
             "requirements.yaml" => {
                 let read: &mut Metadata = metadata.get_or_insert_default();
-                read.read(&file.data, &limits.yaml)
-                    .map_err(|error| Error::Chart(format!("cannot load requirements.yaml: {error}")))?;
+                read.read(&file.data, &limits.yaml).map_err(|error| {
+                    Error::Chart(format!("cannot load requirements.yaml: {error}"))
+                })?;
                 if read.api_version == "v1" {
                     plain.push(file);
                 }
             }
             "requirements.lock" => {
-                let v1 = metadata.as_ref().is_some_and(|read| read.api_version == "v1");
+                let v1 = metadata
+                    .as_ref()
+                    .is_some_and(|read| read.api_version == "v1");
                 if v1 {
                     plain.push(file);
                 }
@@ -267,6 +274,16 @@ fn assemble(files: Vec<File>, limits: &Limits, depth: usize) -> Result<Chart, Er
         files: plain,
         dependencies: Vec::new(),
     };
+    load_nested(&mut chart, nested, limits, depth)?;
+    Ok(chart)
+}
+
+fn load_nested(
+    chart: &mut Chart,
+    nested: BTreeMap<String, Vec<File>>,
+    limits: &Limits,
+    depth: usize,
+) -> Result<(), Error> {
     for (top, files) in nested {
         if top.starts_with(['_', '.']) {
             continue;
@@ -280,7 +297,7 @@ fn assemble(files: Vec<File>, limits: &Limits, depth: usize) -> Result<Chart, Er
         })?;
         chart.dependencies.push(subchart);
     }
-    Ok(chart)
+    Ok(())
 }
 
 fn subchart(top: &str, files: Vec<File>, limits: &Limits, depth: usize) -> Result<Chart, Error> {
@@ -288,7 +305,11 @@ fn subchart(top: &str, files: Vec<File>, limits: &Limits, depth: usize) -> Resul
         let Some(archive) = files.first().filter(|file| &*file.name == top) else {
             return Err(Error::Chart(format!("expected {top}")));
         };
-        return assemble(unpack(&archive.data, limits).map_err(Error::Chart)?, limits, depth);
+        return assemble(
+            unpack(&archive.data, limits).map_err(Error::Chart)?,
+            limits,
+            depth,
+        );
     }
     let inner = files
         .into_iter()

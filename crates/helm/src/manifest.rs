@@ -202,7 +202,9 @@ pub(crate) fn split(text: &str) -> Vec<&str> {
             .get(at..)
             .and_then(|rest| rest.find('\n'))
             .map(|length| at + length);
-        let line = text.get(at..line_end.unwrap_or(text.len())).unwrap_or_default();
+        let line = text
+            .get(at..line_end.unwrap_or(text.len()))
+            .unwrap_or_default();
         if let Some(rest) = line.strip_prefix("---") {
             documents.push(text.get(from..at).unwrap_or_default());
             from = at + 3 + (rest.len() - rest.trim_start_matches([' ', '\t']).len());
@@ -227,15 +229,18 @@ pub(crate) fn sort(
 ) -> Result<(Vec<Hook>, Vec<Manifest>), String> {
     let (mut hooks, mut manifests) = (Vec::new(), Vec::new());
     for (path, content) in files {
-        let partial = path.rsplit('/').next().is_some_and(|base| base.starts_with('_'));
+        let partial = path
+            .rsplit('/')
+            .next()
+            .is_some_and(|base| base.starts_with('_'));
         if partial || content.trim().is_empty() {
             continue;
         }
         for document in split(content) {
             let head = read_head(document, limits)
                 .map_err(|error| format!("YAML parse error on {path}: {error}"))?;
-            let (kind, hook) = classify(&head)
-                .map_err(|error| format!("YAML parse error on {path}: {error}"))?;
+            let (kind, hook) =
+                classify(&head).map_err(|error| format!("YAML parse error on {path}: {error}"))?;
             match hook {
                 None => manifests.push(Manifest {
                     path: path.clone(),
@@ -273,9 +278,8 @@ fn order(kind: &str) -> (usize, &str) {
 }
 
 fn read_head(document: &str, limits: &Limits) -> Result<Head, String> {
-    let go = |error: driftless_yaml::Error| {
-        format!("error converting YAML to JSON: {}", error.as_go())
-    };
+    let go =
+        |error: driftless_yaml::Error| format!("error converting YAML to JSON: {}", error.as_go());
     let lossy = driftless_gotemplate::bytes::of_text(document);
     let text = driftless_yaml::decode(&lossy, limits).map_err(go)?;
     let mut reader = Reader::new(&text, HeadBuild, *limits, Duplicates::Last);
@@ -324,7 +328,10 @@ mod tests {
 
     #[test]
     fn documents_start_at_lines_with_dashes() {
-        assert_eq!(split("\n\n---\na: 1\n---\n\n---  \nb: 2\n"), ["a: 1\n", "b: 2\n"]);
+        assert_eq!(
+            split("\n\n---\na: 1\n---\n\n---  \nb: 2\n"),
+            ["a: 1\n", "b: 2\n"]
+        );
         assert_eq!(split("--- # note\na: 1"), ["# note\na: 1"]);
         assert_eq!(split("a: |\n  ---\nb: 1"), ["a: |\n  ---\nb: 1"]);
         assert_eq!(split("---a: 1"), ["a: 1"]);

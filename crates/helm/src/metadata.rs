@@ -180,7 +180,9 @@ impl Metadata {
                 for (key, value) in entries {
                     let value = match value {
                         Json::Null => String::new(),
-                        value => scalar(value).ok_or_else(|| wrong(value, "annotations", "string"))?,
+                        value => {
+                            scalar(value).ok_or_else(|| wrong(value, "annotations", "string"))?
+                        }
                     };
                     annotations.insert(key.clone(), value);
                 }
@@ -188,8 +190,11 @@ impl Metadata {
             Some(other) => return Err(wrong(other, "annotations", "map[string]string")),
         }
         if let Some(Json::Array(items)) = value.get("dependencies") {
-            let read: Result<Vec<Dependency>, String> =
-                items.iter().filter(|item| !item.is_null()).map(Dependency::read).collect();
+            let read: Result<Vec<Dependency>, String> = items
+                .iter()
+                .filter(|item| !item.is_null())
+                .map(Dependency::read)
+                .collect();
             self.dependencies = Some(read?);
         }
         Ok(())
@@ -314,10 +319,7 @@ impl Dependency {
             ("Version", Value::str(&self.version)),
             ("Repository", Value::str(&self.repository)),
             ("Condition", Value::str(&self.condition)),
-            (
-                "Tags",
-                Value::strings(self.tags.iter().map(String::as_str)),
-            ),
+            ("Tags", Value::strings(self.tags.iter().map(String::as_str))),
             ("Enabled", Value::Bool(self.enabled)),
             (
                 "ImportValues",

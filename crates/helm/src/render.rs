@@ -96,9 +96,8 @@ impl Rendered {
 
 fn check_release_name(name: &str) -> Result<(), Error> {
     let part = |part: &str| {
-        let ends = |c: Option<char>| {
-            c.is_some_and(|c| c.is_ascii_lowercase() || c.is_ascii_digit())
-        };
+        let ends =
+            |c: Option<char>| c.is_some_and(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
         ends(part.chars().next())
             && ends(part.chars().next_back())
             && part
@@ -129,7 +128,12 @@ fn check_chart(chart: &Chart) -> Result<(), Error> {
         .iter()
         .flatten()
         .map(|dependency| dependency.name.as_str())
-        .filter(|name| !chart.dependencies.iter().any(|subchart| subchart.name() == *name))
+        .filter(|name| {
+            !chart
+                .dependencies
+                .iter()
+                .any(|subchart| subchart.name() == *name)
+        })
         .collect();
     if missing.is_empty() {
         return Ok(());
@@ -182,7 +186,11 @@ pub fn render(
         ("Capabilities", options.capabilities.to_value()),
         ("Values", Value::Map(merged)),
     ];
-    let top = Map::new(top.into_iter().map(|(key, value)| (Str::from(key), value)).collect());
+    let top = Map::new(
+        top.into_iter()
+            .map(|(key, value)| (Str::from(key), value))
+            .collect(),
+    );
     let mut files = engine.render(&chart, &top, options.budget, options.seed)?;
     files.retain(|path, _| !path.ends_with("NOTES.txt"));
     let (hooks, manifests) = manifest::sort(&files, &options.yaml).map_err(Error::Render)?;

@@ -244,7 +244,8 @@ impl Parser<'_> {
             self.rest = trimmed.strip_prefix(',').unwrap_or_default();
             return Ok(Value::Nil);
         }
-        let mut values = serde_json::Deserializer::from_str(trimmed).into_iter::<serde_json::Value>();
+        let mut values =
+            serde_json::Deserializer::from_str(trimmed).into_iter::<serde_json::Value>();
         let value = match values.next() {
             Some(Ok(value)) => value,
             Some(Err(error)) => return Err(error.to_string()),
@@ -315,8 +316,14 @@ mod tests {
             ("a=-5", "map[a:-5]"),
             ("a", "key \"a\" has no value"),
             ("a=1,b", "key \"b\" has no value"),
-            ("a[x]=1", "error parsing index: strconv.Atoi: parsing \"x\": invalid syntax"),
-            ("a[99999999]=1", "index of 99999999 is greater than maximum supported index of 65536"),
+            (
+                "a[x]=1",
+                "error parsing index: strconv.Atoi: parsing \"x\": invalid syntax",
+            ),
+            (
+                "a[99999999]=1",
+                "index of 99999999 is greater than maximum supported index of 65536",
+            ),
         ] {
             assert_eq!(show(text, &Reading::Typed), want, "{text}");
         }
@@ -325,7 +332,10 @@ mod tests {
     #[test]
     fn strings_json_and_literals() {
         assert_eq!(show("a=1,b=true", &Reading::Strings), "map[a:1 b:true]");
-        assert_eq!(show("a={\"x\":[1,2]},b=null", &Reading::Json), "map[a:map[x:[1 2]] b:<nil>]");
+        assert_eq!(
+            show("a={\"x\":[1,2]},b=null", &Reading::Json),
+            "map[a:map[x:[1 2]] b:<nil>]"
+        );
         let map = Map::default();
         parse_literal("a.b=x,y=z\\", &map).unwrap();
         assert_eq!(fmt::to_text(&Value::Map(map)), "map[a:map[b:x,y=z\\]]");

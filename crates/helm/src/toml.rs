@@ -73,7 +73,10 @@ fn is_table_array(value: &Value) -> Result<bool, String> {
         return Err("toml: cannot encode array with nil element".to_owned());
     }
     Ok(!list.items().is_empty()
-        && list.items().iter().all(|item| matches!(item, Value::Map(_))))
+        && list
+            .items()
+            .iter()
+            .all(|item| matches!(item, Value::Map(_))))
 }
 
 fn is_table(value: &Value) -> Result<bool, String> {
@@ -191,7 +194,11 @@ fn inline(out: &mut String, map: &Map) -> Result<(), String> {
         }
     }
     out.push('{');
-    let last_direct = if tables.is_empty() { direct.len() } else { usize::MAX };
+    let last_direct = if tables.is_empty() {
+        direct.len()
+    } else {
+        usize::MAX
+    };
     for (entries, last) in [(&direct, last_direct), (&tables, tables.len())] {
         for (index, (key, value)) in entries.iter().enumerate() {
             if value.is_nil() {

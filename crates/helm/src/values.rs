@@ -38,9 +38,7 @@ impl Overrides {
         }
         for text in &self.json {
             if text.trim_start().starts_with('{') {
-                let fail = || {
-                    Error::Values(format!("failed parsing --set-json data JSON: {text}"))
-                };
+                let fail = || Error::Values(format!("failed parsing --set-json data JSON: {text}"));
                 match data::from_json(text.trim()) {
                     Ok(Value::Map(map)) => base = merge_maps(&base, &map),
                     _ => return Err(fail()),
@@ -249,10 +247,11 @@ fn clean_nulls(map: &Map) {
 
 /// Returns the table at a path of keys.
 pub(crate) fn table(map: &Map, path: &str) -> Option<Map> {
-    path.split('.').try_fold(map.clone(), |map, key| match map.get(key) {
-        Some(Value::Map(table)) => Some(table),
-        _ => None,
-    })
+    path.split('.')
+        .try_fold(map.clone(), |map, key| match map.get(key) {
+            Some(Value::Map(table)) => Some(table),
+            _ => None,
+        })
 }
 
 /// Returns the value at a path of keys that is no table.
@@ -261,6 +260,5 @@ pub(crate) fn path_value(map: &Map, path: &str) -> Option<Value> {
         Some((parent, key)) => (table(map, parent)?, key),
         None => (map.clone(), path),
     };
-    map.get(key)
-        .filter(|value| !matches!(value, Value::Map(_)))
+    map.get(key).filter(|value| !matches!(value, Value::Map(_)))
 }

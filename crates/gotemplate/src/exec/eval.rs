@@ -73,9 +73,7 @@ impl Exec<'_> {
         match &expr.kind {
             ExprKind::Dot => Ok(dot.clone()),
             ExprKind::Nil => Ok(Value::Nil),
-            ExprKind::Field(names) => {
-                self.fields(frame, dot, dot, names, expr, &[], None, false)
-            }
+            ExprKind::Field(names) => self.fields(frame, dot, dot, names, expr, &[], None, false),
             ExprKind::Variable(slot, _, names) => {
                 let value = frame.vars.get(*slot).cloned().unwrap_or_default();
                 if names.is_empty() {
@@ -105,7 +103,10 @@ impl Exec<'_> {
         }
     }
 
-    #[expect(clippy::too_many_arguments, reason = "what one step of a chain depends on")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "what one step of a chain depends on"
+    )]
     fn fields(
         &mut self,
         frame: &mut Frame<'_>,
@@ -153,7 +154,12 @@ impl Exec<'_> {
         let Some(func) = self.registry.func(id).copied() else {
             return Err(place.error(frame, name, format!("{name:?} is not a defined function")));
         };
-        check_count(frame, &func, place, args.len() + usize::from(last.is_some()))?;
+        check_count(
+            frame,
+            &func,
+            place,
+            args.len() + usize::from(last.is_some()),
+        )?;
         if matches!(func.name, "and" | "or") {
             let stop = func.name == "or";
             let mut value = Value::Nil;
@@ -179,13 +185,7 @@ impl Exec<'_> {
         (func.call)(self, &values).map_err(|fault| place.fault(frame, name, fault))
     }
 
-    fn argument(
-        &mut self,
-        frame: &mut Frame<'_>,
-        dot: &Value,
-        expr: &Expr,
-        ty: Ty,
-    ) -> Run<Value> {
+    fn argument(&mut self, frame: &mut Frame<'_>, dot: &Value, expr: &Expr, ty: Ty) -> Run<Value> {
         let fail = |frame: &Frame<'_>, message: String| {
             at(frame.template, expr.pos, expr.to_string(), message)
         };
@@ -261,7 +261,10 @@ impl Place<'_> {
         };
         let message = format!("error calling {name}: {}", fault.message);
         let mut error = at(frame.template, self.pos(), context, message);
-        error.cause = fault.source.as_ref().map_or(Cause::Template, |source| source.cause);
+        error.cause = fault
+            .source
+            .as_ref()
+            .map_or(Cause::Template, |source| source.cause);
         error.from_function = fault.source.is_none() || !fault.message.is_empty();
         error.source = fault.source;
         error
@@ -351,12 +354,7 @@ fn ideal(number: &Number) -> Option<Value> {
     number.int.map(Value::Int)
 }
 
-fn not_a_function(
-    frame: &Frame<'_>,
-    first: &Expr,
-    rest: &[Expr],
-    last: Option<&Value>,
-) -> Run<()> {
+fn not_a_function(frame: &Frame<'_>, first: &Expr, rest: &[Expr], last: Option<&Value>) -> Run<()> {
     if rest.is_empty() && last.is_none() {
         return Ok(());
     }
@@ -384,14 +382,11 @@ fn field(
             if map.kind() == MapKind::Values
                 && let Some(result) = crate::funcs::values_method(map, name)
             {
-                return result.map_err(|fault| {
-                    fail(format!("error calling {name}: {}", fault.message))
-                });
+                return result
+                    .map_err(|fault| fail(format!("error calling {name}: {}", fault.message)));
             }
             if !args.is_empty() {
-                return Err(fail(format!(
-                    "{name} is not a method but has arguments"
-                )));
+                return Err(fail(format!("{name} is not a method but has arguments")));
             }
             Ok(map.get(name).unwrap_or_else(|| match map.kind() {
                 MapKind::Str => Value::str(""),

@@ -16,7 +16,12 @@ pub(super) const FUNCS: &[Func] = &[
     func("not", &[Ty::Reflect], |_, args| {
         Ok(Value::Bool(!arg(args, 0).is_true()))
     }),
-    variadic("print", &[], Ty::Any, |_, args| Ok(fmt::sprint(args).into())),
+    variadic(
+        "print",
+        &[],
+        Ty::Any,
+        |_, args| Ok(fmt::sprint(args).into()),
+    ),
     variadic("printf", &[Ty::Str], Ty::Any, |_, args| {
         let rest = args.get(1..).unwrap_or_default();
         Ok(fmt::sprintf(super::text(args, 0), rest).into())
@@ -45,14 +50,20 @@ pub(super) const FUNCS: &[Func] = &[
     variadic("html", &[], Ty::Any, |_, args| {
         Ok(html(&plain_text(args)).into())
     }),
-    variadic("js", &[], Ty::Any, |_, args| Ok(js(&plain_text(args)).into())),
+    variadic("js", &[], Ty::Any, |_, args| {
+        Ok(js(&plain_text(args)).into())
+    }),
     variadic("urlquery", &[], Ty::Any, |_, args| {
         Ok(super::url::query_escape(&plain_text(args)).into())
     }),
     variadic("call", &[Ty::Reflect], Ty::Reflect, |_, args| {
         Err(match arg(args, 0) {
             Value::Nil => Fault::new("call of nil"),
-            other => Fault::new(format!("non-function {} of type {}", fmt::to_text(other), other.type_name())),
+            other => Fault::new(format!(
+                "non-function {} of type {}",
+                fmt::to_text(other),
+                other.type_name()
+            )),
         })
     }),
 ];
@@ -135,7 +146,10 @@ fn eq(_: &mut Exec<'_>, args: &[Value]) -> Answer {
         return Err(Fault::new("missing argument for comparison"));
     }
     if matches!(first, Value::List(_) | Value::Map(_) | Value::Bytes(_))
-        && args.iter().skip(1).all(|other| basic(other) == Basic::Other && !other.is_nil())
+        && args
+            .iter()
+            .skip(1)
+            .all(|other| basic(other) == Basic::Other && !other.is_nil())
     {
         return Err(non_comparable(first));
     }

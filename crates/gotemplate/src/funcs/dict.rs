@@ -32,7 +32,9 @@ pub(super) const FUNCS: &[Func] = &[
     }),
     func("values", &[Ty::Map], |_, args| {
         let values = map(args, 0).snapshot();
-        Ok(Value::list(values.into_iter().map(|(_, value)| value).collect()))
+        Ok(Value::list(
+            values.into_iter().map(|(_, value)| value).collect(),
+        ))
     }),
     variadic("pick", &[Ty::Map], Ty::Str, |_, args| {
         let from = map(args, 0);

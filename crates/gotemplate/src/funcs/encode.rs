@@ -35,14 +35,20 @@ pub(super) const FUNCS: &[Func] = &[
     }),
     func("base", &[Ty::Str], |_, args| Ok(base(text(args, 0)).into())),
     func("dir", &[Ty::Str], |_, args| Ok(dir(text(args, 0)).into())),
-    func("clean", &[Ty::Str], |_, args| Ok(clean(text(args, 0)).into())),
+    func("clean", &[Ty::Str], |_, args| {
+        Ok(clean(text(args, 0)).into())
+    }),
     func("ext", &[Ty::Str], |_, args| Ok(ext(text(args, 0)).into())),
     func("isAbs", &[Ty::Str], |_, args| {
         Ok(Value::Bool(text(args, 0).starts_with('/')))
     }),
-    func("osBase", &[Ty::Str], |_, args| Ok(base(text(args, 0)).into())),
+    func("osBase", &[Ty::Str], |_, args| {
+        Ok(base(text(args, 0)).into())
+    }),
     func("osDir", &[Ty::Str], |_, args| Ok(dir(text(args, 0)).into())),
-    func("osClean", &[Ty::Str], |_, args| Ok(clean(text(args, 0)).into())),
+    func("osClean", &[Ty::Str], |_, args| {
+        Ok(clean(text(args, 0)).into())
+    }),
     func("osExt", &[Ty::Str], |_, args| Ok(ext(text(args, 0)).into())),
     func("osIsAbs", &[Ty::Str], |_, args| {
         Ok(Value::Bool(text(args, 0).starts_with('/')))
@@ -146,7 +152,7 @@ fn b32dec(_: &mut Exec<'_>, args: &[Value]) -> Answer {
             bits &= (1 << count) - 1;
         }
     }
-    if input.trim_end_matches(['\r', '\n']).len() % 8 != 0 {
+    if !input.trim_end_matches(['\r', '\n']).len().is_multiple_of(8) {
         return Ok(format!("illegal base32 data at input byte {}", input.len()).into());
     }
     Ok(Value::Str(Str::from(bytes::to_text(&out).as_ref())))
@@ -190,7 +196,10 @@ pub fn base(path: &str) -> &str {
 }
 
 fn dir(path: &str) -> String {
-    clean(path.rfind('/').map_or("", |at| path.get(..=at).unwrap_or_default()))
+    clean(
+        path.rfind('/')
+            .map_or("", |at| path.get(..=at).unwrap_or_default()),
+    )
 }
 
 fn ext(path: &str) -> &str {

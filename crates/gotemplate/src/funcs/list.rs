@@ -7,8 +7,12 @@ use crate::registry::{Func, Ty};
 use crate::value::{List, ListKind, Str, Value};
 
 pub(super) const FUNCS: &[Func] = &[
-    variadic("list", &[], Ty::Any, |_, args| Ok(Value::list(args.to_vec()))),
-    variadic("tuple", &[], Ty::Any, |_, args| Ok(Value::list(args.to_vec()))),
+    variadic("list", &[], Ty::Any, |_, args| {
+        Ok(Value::list(args.to_vec()))
+    }),
+    variadic("tuple", &[], Ty::Any, |_, args| {
+        Ok(Value::list(args.to_vec()))
+    }),
     func("append", &[Ty::Any, Ty::Any], push),
     func("push", &[Ty::Any, Ty::Any], push),
     func("mustAppend", &[Ty::Any, Ty::Any], push),
@@ -16,16 +20,28 @@ pub(super) const FUNCS: &[Func] = &[
     func("prepend", &[Ty::Any, Ty::Any], prepend),
     func("mustPrepend", &[Ty::Any, Ty::Any], prepend),
     func("first", &[Ty::Any], |_, args| {
-        Ok(items(args, 0, "find first on")?.first().cloned().unwrap_or_default())
+        Ok(items(args, 0, "find first on")?
+            .first()
+            .cloned()
+            .unwrap_or_default())
     }),
     func("mustFirst", &[Ty::Any], |_, args| {
-        Ok(items(args, 0, "find first on")?.first().cloned().unwrap_or_default())
+        Ok(items(args, 0, "find first on")?
+            .first()
+            .cloned()
+            .unwrap_or_default())
     }),
     func("last", &[Ty::Any], |_, args| {
-        Ok(items(args, 0, "find last on")?.last().cloned().unwrap_or_default())
+        Ok(items(args, 0, "find last on")?
+            .last()
+            .cloned()
+            .unwrap_or_default())
     }),
     func("mustLast", &[Ty::Any], |_, args| {
-        Ok(items(args, 0, "find last on")?.last().cloned().unwrap_or_default())
+        Ok(items(args, 0, "find last on")?
+            .last()
+            .cloned()
+            .unwrap_or_default())
     }),
     func("rest", &[Ty::Any], rest),
     func("mustRest", &[Ty::Any], rest),
@@ -117,7 +133,9 @@ fn uniq(_: &mut Exec<'_>, args: &[Value]) -> Answer {
 
 fn compact(_: &mut Exec<'_>, args: &[Value]) -> Answer {
     let list = items(args, 0, "compact on")?;
-    Ok(Value::list(list.into_iter().filter(Value::is_true).collect()))
+    Ok(Value::list(
+        list.into_iter().filter(Value::is_true).collect(),
+    ))
 }
 
 fn without(_: &mut Exec<'_>, args: &[Value]) -> Answer {
@@ -189,10 +207,9 @@ fn chunk(_: &mut Exec<'_>, args: &[Value]) -> Answer {
 
 fn sort_alpha(_: &mut Exec<'_>, args: &[Value]) -> Answer {
     let mut parts: Vec<Str> = match arg(args, 0) {
-        list @ (Value::List(_) | Value::Bytes(_)) => string::strslice(list)
-            .into_iter()
-            .map(Str::from)
-            .collect(),
+        list @ (Value::List(_) | Value::Bytes(_)) => {
+            string::strslice(list).into_iter().map(Str::from).collect()
+        }
         other => vec![string::strval(other).into()],
     };
     parts.sort();

@@ -9,8 +9,8 @@ mod encode;
 mod list;
 mod number;
 mod random;
-mod regex;
 mod reflect;
+mod regex;
 mod semver;
 mod string;
 mod url;
@@ -18,9 +18,9 @@ mod words;
 
 pub use cast::to_int64;
 pub use date::{Duration, Time, round};
+pub use encode::{base, clean};
 pub use random::Random;
 pub(crate) use regex::Regexes;
-pub use encode::{base, clean};
 pub use semver::{Constraint, Version};
 pub use string::strval;
 
@@ -41,12 +41,7 @@ pub const fn func(name: &'static str, params: &'static [Ty], call: Call) -> Func
 }
 
 /// A function that takes any number of further parameters of one type.
-pub const fn variadic(
-    name: &'static str,
-    params: &'static [Ty],
-    rest: Ty,
-    call: Call,
-) -> Func {
+pub const fn variadic(name: &'static str, params: &'static [Ty], rest: Ty, call: Call) -> Func {
     Func {
         name,
         params,
@@ -115,9 +110,12 @@ pub(crate) fn values_method(map: &Map, name: &str) -> Option<Answer> {
     match name {
         "AsMap" => Some(Ok(Value::Map(map.seen_as(crate::value::MapKind::Any)))),
         "YAML" => Some(
-            crate::data::to_yaml(&Value::Map(map.clone()), driftless_yaml::Dialect::Kubernetes)
-                .map(Value::from)
-                .map_err(Fault::new),
+            crate::data::to_yaml(
+                &Value::Map(map.clone()),
+                driftless_yaml::Dialect::Kubernetes,
+            )
+            .map(Value::from)
+            .map_err(Fault::new),
         ),
         _ => None,
     }

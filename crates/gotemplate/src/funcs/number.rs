@@ -8,14 +8,18 @@ use crate::registry::{Func, Ty};
 use crate::value::Value;
 
 pub(super) const FUNCS: &[Func] = &[
-    func("int", &[Ty::Any], |_, args| Ok(Value::Int(to_int64(arg(args, 0))))),
+    func("int", &[Ty::Any], |_, args| {
+        Ok(Value::Int(to_int64(arg(args, 0))))
+    }),
     func("int64", &[Ty::Any], |_, args| {
         Ok(Value::Int64(to_int64(arg(args, 0))))
     }),
     func("float64", &[Ty::Any], |_, args| {
         Ok(Value::Float(to_float64(arg(args, 0))))
     }),
-    func("atoi", &[Ty::Str], |_, args| Ok(Value::Int(atoi(text(args, 0))))),
+    func("atoi", &[Ty::Str], |_, args| {
+        Ok(Value::Int(atoi(text(args, 0))))
+    }),
     func("toDecimal", &[Ty::Any], |_, args| {
         let text = fmt::to_text(arg(args, 0));
         Ok(Value::Int64(i64::from_str_radix(&text, 8).unwrap_or(0)))
@@ -33,8 +37,12 @@ pub(super) const FUNCS: &[Func] = &[
         let (a, b) = (to_int64(arg(args, 0)), to_int64(arg(args, 1)));
         Ok(Value::Int64(a.wrapping_sub(b)))
     }),
-    func("div", &[Ty::Any, Ty::Any], |_, args| divide(args, i64::wrapping_div)),
-    func("mod", &[Ty::Any, Ty::Any], |_, args| divide(args, i64::wrapping_rem)),
+    func("div", &[Ty::Any, Ty::Any], |_, args| {
+        divide(args, i64::wrapping_div)
+    }),
+    func("mod", &[Ty::Any, Ty::Any], |_, args| {
+        divide(args, i64::wrapping_rem)
+    }),
     variadic("mul", &[Ty::Any], Ty::Any, |_, args| {
         let product = args
             .iter()
@@ -52,7 +60,9 @@ pub(super) const FUNCS: &[Func] = &[
     }),
     variadic("maxf", &[Ty::Any], Ty::Any, |_, args| {
         Ok(Value::Float(
-            args.iter().map(to_float64).fold(f64::NEG_INFINITY, f64::max),
+            args.iter()
+                .map(to_float64)
+                .fold(f64::NEG_INFINITY, f64::max),
         ))
     }),
     variadic("minf", &[Ty::Any], Ty::Any, |_, args| {
@@ -87,10 +97,18 @@ pub(super) const FUNCS: &[Func] = &[
         Ok(decimal(&Value::Int(0), args, Op::Add))
     }),
     variadic("subf", &[Ty::Any], Ty::Any, |_, args| {
-        Ok(decimal(arg(args, 0), args.get(1..).unwrap_or_default(), Op::Sub))
+        Ok(decimal(
+            arg(args, 0),
+            args.get(1..).unwrap_or_default(),
+            Op::Sub,
+        ))
     }),
     variadic("mulf", &[Ty::Any], Ty::Any, |_, args| {
-        Ok(decimal(arg(args, 0), args.get(1..).unwrap_or_default(), Op::Mul))
+        Ok(decimal(
+            arg(args, 0),
+            args.get(1..).unwrap_or_default(),
+            Op::Mul,
+        ))
     }),
     variadic("divf", &[Ty::Any], Ty::Any, |_, args| {
         let rest = args.get(1..).unwrap_or_default();

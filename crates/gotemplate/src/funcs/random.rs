@@ -17,8 +17,12 @@ pub(super) const FUNCS: &[Func] = &[
     func("randAlphaNum", &[Ty::Int], |exec, args| {
         chars(exec, args, &format!("{LETTERS}{DIGITS}"))
     }),
-    func("randAlpha", &[Ty::Int], |exec, args| chars(exec, args, LETTERS)),
-    func("randNumeric", &[Ty::Int], |exec, args| chars(exec, args, DIGITS)),
+    func("randAlpha", &[Ty::Int], |exec, args| {
+        chars(exec, args, LETTERS)
+    }),
+    func("randNumeric", &[Ty::Int], |exec, args| {
+        chars(exec, args, DIGITS)
+    }),
     func("randAscii", &[Ty::Int], |exec, args| {
         let all: String = (' '..='~').collect();
         chars(exec, args, &all)
@@ -28,11 +32,15 @@ pub(super) const FUNCS: &[Func] = &[
         let count = length(args)?;
         let mut bytes = vec![0; count];
         exec.random().fill(&mut bytes);
-        Ok(base64::engine::general_purpose::STANDARD.encode(bytes).into())
+        Ok(base64::engine::general_purpose::STANDARD
+            .encode(bytes)
+            .into())
     }),
     func("randInt", &[Ty::Int, Ty::Int], |exec, args| {
         let (low, high) = (int(args, 0), int(args, 1));
-        let range = high.checked_sub(low).and_then(|range| u64::try_from(range).ok());
+        let range = high
+            .checked_sub(low)
+            .and_then(|range| u64::try_from(range).ok());
         match range.filter(|range| *range > 0) {
             Some(range) => {
                 let drawn = exec.random().below(range);

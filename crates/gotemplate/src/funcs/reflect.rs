@@ -16,7 +16,9 @@ pub(super) const FUNCS: &[Func] = &[
     }),
     func("typeIsLike", &[Ty::Str, Ty::Any], |_, args| {
         let (want, have) = (text(args, 0), arg(args, 1).type_name());
-        Ok(Value::Bool(want == have || have.strip_prefix('*') == Some(want)))
+        Ok(Value::Bool(
+            want == have || have.strip_prefix('*') == Some(want),
+        ))
     }),
     func("kindOf", &[Ty::Any], |_, args| {
         Ok(Value::str(arg(args, 0).kind_name()))
@@ -53,7 +55,9 @@ pub(super) const FUNCS: &[Func] = &[
         let chosen = usize::from(!arg(args, 2).is_true());
         Ok(arg(args, chosen).clone())
     }),
-    func("deepCopy", &[Ty::Any], |_, args| Ok(arg(args, 0).deep_copy())),
+    func("deepCopy", &[Ty::Any], |_, args| {
+        Ok(arg(args, 0).deep_copy())
+    }),
     func("mustDeepCopy", &[Ty::Any], |_, args| {
         Ok(arg(args, 0).deep_copy())
     }),

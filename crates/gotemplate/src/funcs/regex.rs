@@ -26,7 +26,11 @@ pub(super) const FUNCS: &[Func] = &[
     func("mustRegexFindAll", &[Ty::Str, Ty::Str, Ty::Int], find_all),
     func("regexReplaceAll", &[Ty::Str, Ty::Str, Ty::Str], replace),
     func("mustRegexReplaceAll", &[Ty::Str, Ty::Str, Ty::Str], replace),
-    func("regexReplaceAllLiteral", &[Ty::Str, Ty::Str, Ty::Str], literal),
+    func(
+        "regexReplaceAllLiteral",
+        &[Ty::Str, Ty::Str, Ty::Str],
+        literal,
+    ),
     func(
         "mustRegexReplaceAllLiteral",
         &[Ty::Str, Ty::Str, Ty::Str],
@@ -77,7 +81,11 @@ fn compile(exec: &mut Exec<'_>, args: &[Value]) -> Result<Rc<Regex>, Fault> {
     let pattern = shared(args, 0);
     exec.regexes().get(&pattern).map_err(|mut fault| {
         if !fault.message.starts_with("regexp:") {
-            fault.message = format!("regexp: Compile({}): {}", quote_pattern(&pattern), fault.message);
+            fault.message = format!(
+                "regexp: Compile({}): {}",
+                quote_pattern(&pattern),
+                fault.message
+            );
         }
         fault
     })
@@ -166,7 +174,10 @@ pub(super) fn translate(pattern: &str) -> String {
         match first {
             '\\' => {
                 taken = escape(&mut out, rest, class);
-                perl = class && rest.get(1..).is_some_and(|t| t.starts_with(['d', 'w', 's', 'D', 'W', 'S']));
+                perl = class
+                    && rest
+                        .get(1..)
+                        .is_some_and(|t| t.starts_with(['d', 'w', 's', 'D', 'W', 'S']));
             }
             '[' if !class => {
                 class = true;

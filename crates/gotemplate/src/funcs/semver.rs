@@ -43,9 +43,9 @@ pub struct Version {
 
 fn is_identifier(text: &str) -> bool {
     !text.is_empty()
-        && text
-            .split('.')
-            .all(|part| !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-'))
+        && text.split('.').all(|part| {
+            !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+        })
 }
 
 impl Version {
@@ -87,8 +87,9 @@ impl Version {
         if parts.next().is_some() {
             return Err(invalid());
         }
-        let leading_zero =
-            |part: &str| part.len() > 1 && part.starts_with('0') && part.bytes().all(|b| b.is_ascii_digit());
+        let leading_zero = |part: &str| {
+            part.len() > 1 && part.starts_with('0') && part.bytes().all(|b| b.is_ascii_digit())
+        };
         if pre.split('.').any(leading_zero) {
             return Err(Fault::new("version segment starts with 0"));
         }
@@ -165,7 +166,7 @@ fn compare_pre(a: &str, b: &str) -> Ordering {
 }
 
 impl Object for Version {
-    fn type_name(&self) -> &str {
+    fn type_name(&self) -> &'static str {
         "*semver.Version"
     }
 
@@ -204,9 +205,7 @@ impl Object for Version {
                 },
                 _ => Err(Fault::new("expected a version")),
             },
-            "IncMajor" | "IncMinor" | "IncPatch" => {
-                Ok(Value::Object(Rc::new(self.increase(name))))
-            }
+            "IncMajor" | "IncMinor" | "IncPatch" => Ok(Value::Object(Rc::new(self.increase(name)))),
             _ => return None,
         })
     }
@@ -260,8 +259,12 @@ impl Constraint {
         let rewritten = rewrite_range(text);
         let mut alternatives = Vec::new();
         for alternative in rewritten.split("||") {
-            let improper =
-                || Fault::new(format!("improper constraint: {}", quote::quote(alternative)));
+            let improper = || {
+                Fault::new(format!(
+                    "improper constraint: {}",
+                    quote::quote(alternative)
+                ))
+            };
             let mut parts = Vec::new();
             let mut rest = alternative;
             loop {
@@ -348,7 +351,11 @@ fn read_part(text: &str) -> Option<(Part, &str)> {
             .find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '.')))
             .unwrap_or(body.len());
         let body = body.get(..end).unwrap_or_default().trim_end_matches('.');
-        if is_identifier(body) { body.len() + 1 } else { 0 }
+        if is_identifier(body) {
+            body.len() + 1
+        } else {
+            0
+        }
     };
     let (pre, tail) = rest.split_at_checked(suffix(rest, '-'))?;
     let (metadata, tail) = tail.split_at_checked(suffix(tail, '+'))?;

@@ -26,11 +26,19 @@ pub(super) const FUNCS: &[Func] = &[
     func("trimall", &[Ty::Str, Ty::Str], trim_all),
     func("trimSuffix", &[Ty::Str, Ty::Str], |_, args| {
         let all = text(args, 1);
-        Ok(same(args, 1, all.strip_suffix(text(args, 0)).unwrap_or(all)))
+        Ok(same(
+            args,
+            1,
+            all.strip_suffix(text(args, 0)).unwrap_or(all),
+        ))
     }),
     func("trimPrefix", &[Ty::Str, Ty::Str], |_, args| {
         let all = text(args, 1);
-        Ok(same(args, 1, all.strip_prefix(text(args, 0)).unwrap_or(all)))
+        Ok(same(
+            args,
+            1,
+            all.strip_prefix(text(args, 0)).unwrap_or(all),
+        ))
     }),
     func("upper", &[Ty::Str], |_, args| {
         Ok(words::map_case(text(args, 0), words::Case::Upper).into())
@@ -38,7 +46,9 @@ pub(super) const FUNCS: &[Func] = &[
     func("lower", &[Ty::Str], |_, args| {
         Ok(words::map_case(text(args, 0), words::Case::Lower).into())
     }),
-    func("title", &[Ty::Str], |_, args| Ok(words::title(text(args, 0)).into())),
+    func("title", &[Ty::Str], |_, args| {
+        Ok(words::title(text(args, 0)).into())
+    }),
     func("untitle", &[Ty::Str], |_, args| {
         Ok(words::untitle(text(args, 0)).into())
     }),
@@ -64,7 +74,10 @@ pub(super) const FUNCS: &[Func] = &[
         Ok(words::wrap(text(args, 2), int(args, 0), text(args, 1), true).into())
     }),
     func("nospace", &[Ty::Str], |_, args| {
-        let kept: String = text(args, 0).chars().filter(|c| !c.is_whitespace()).collect();
+        let kept: String = text(args, 0)
+            .chars()
+            .filter(|c| !c.is_whitespace())
+            .collect();
         Ok(kept.into())
     }),
     func("repeat", &[Ty::Int, Ty::Str], repeat),
@@ -113,7 +126,11 @@ pub(super) const FUNCS: &[Func] = &[
         Ok(numbered(&split_n(text(args, 1), text(args, 0), -1)))
     }),
     func("splitn", &[Ty::Str, Ty::Int, Ty::Str], |_, args| {
-        Ok(numbered(&split_n(text(args, 2), text(args, 0), int(args, 1))))
+        Ok(numbered(&split_n(
+            text(args, 2),
+            text(args, 0),
+            int(args, 1),
+        )))
     }),
     func("splitList", &[Ty::Str, Ty::Str], |_, args| {
         Ok(Value::strings(split_n(text(args, 1), text(args, 0), -1)))
@@ -156,13 +173,21 @@ fn same(args: &[Value], index: usize, part: &str) -> Value {
 }
 
 fn joined(args: &[Value], show: impl Fn(&Value) -> String) -> String {
-    let parts: Vec<String> = args.iter().filter(|value| !value.is_nil()).map(show).collect();
+    let parts: Vec<String> = args
+        .iter()
+        .filter(|value| !value.is_nil())
+        .map(show)
+        .collect();
     parts.join(" ")
 }
 
 fn trim_all(_: &mut Exec<'_>, args: &[Value]) -> Answer {
     let cut = text(args, 0);
-    Ok(same(args, 1, text(args, 1).trim_matches(|c| cut.contains(c))))
+    Ok(same(
+        args,
+        1,
+        text(args, 1).trim_matches(|c| cut.contains(c)),
+    ))
 }
 
 fn too_long() -> Fault {

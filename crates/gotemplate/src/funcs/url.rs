@@ -13,7 +13,10 @@ pub(super) const FUNCS: &[Func] = &[
 
 /// Go's `url.QueryEscape`.
 pub(super) fn query_escape(text: &str) -> String {
-    escape(text, |byte| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte)).replace("%20", "+")
+    escape(text, |byte| {
+        byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte)
+    })
+    .replace("%20", "+")
 }
 
 fn escape(text: &str, keep: impl Fn(u8) -> bool) -> String {
@@ -38,14 +41,19 @@ fn unescape(text: &str) -> Result<String, Fault> {
             out.push(*first);
             continue;
         }
-        let pair = rest.get(..2).and_then(|pair| std::str::from_utf8(pair).ok());
+        let pair = rest
+            .get(..2)
+            .and_then(|pair| std::str::from_utf8(pair).ok());
         match pair.and_then(|pair| u8::from_str_radix(pair, 16).ok()) {
             Some(byte) => {
                 out.push(byte);
                 rest = rest.get(2..).unwrap_or_default();
             }
             None => {
-                let shown = format!("%{}", String::from_utf8_lossy(rest.get(..2).unwrap_or(rest)));
+                let shown = format!(
+                    "%{}",
+                    String::from_utf8_lossy(rest.get(..2).unwrap_or(rest))
+                );
                 return Err(Fault::new(format!(
                     "unable to parse url: parse {}: invalid URL escape {}",
                     crate::quote::quote(text),
@@ -97,7 +105,10 @@ fn url_parse(_: &mut Exec<'_>, args: &[Value]) -> Answer {
         path = tail.get(end..).unwrap_or_default();
     }
     let (userinfo, host) = authority.rsplit_once('@').unwrap_or(("", authority));
-    let hostname = match host.strip_prefix('[').and_then(|inner| inner.split_once(']')) {
+    let hostname = match host
+        .strip_prefix('[')
+        .and_then(|inner| inner.split_once(']'))
+    {
         Some((address, _)) => address,
         None => host.rsplit_once(':').map_or(host, |(name, _)| name),
     };
@@ -126,7 +137,11 @@ fn part(map: &Map, key: &str) -> Result<String, Fault> {
 
 fn url_join(_: &mut Exec<'_>, args: &[Value]) -> Answer {
     let map = map(args, 0);
-    let (scheme, host, path) = (part(&map, "scheme")?, part(&map, "host")?, part(&map, "path")?);
+    let (scheme, host, path) = (
+        part(&map, "scheme")?,
+        part(&map, "host")?,
+        part(&map, "path")?,
+    );
     let (query, opaque) = (part(&map, "query")?, part(&map, "opaque")?);
     let (fragment, userinfo) = (part(&map, "fragment")?, part(&map, "userinfo")?);
     let mut out = String::new();
@@ -134,7 +149,8 @@ fn url_join(_: &mut Exec<'_>, args: &[Value]) -> Answer {
         out.push_str(&scheme);
         out.push(':');
     }
-    let path_bytes = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~$&+,/:;=@!'()*".contains(&byte);
+    let path_bytes =
+        |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~$&+,/:;=@!'()*".contains(&byte);
     if opaque.is_empty() {
         if !scheme.is_empty() || !host.is_empty() || !userinfo.is_empty() {
             if !host.is_empty() || !path.is_empty() || !userinfo.is_empty() {

@@ -224,10 +224,7 @@ fn next_word(text: &str) -> (Word, &str, &str) {
     let Some(first) = text.chars().next() else {
         return (Word::None, "", "");
     };
-    let run = |fits: fn(char) -> bool| {
-        text.find(|c: char| !fits(c))
-            .map_or(text.len(), |at| at)
-    };
+    let run = |fits: fn(char) -> bool| text.find(|c: char| !fits(c)).map_or(text.len(), |at| at);
     let (word, length) = if is_connector(first) {
         (Word::Connector, run(is_connector))
     } else if is_punct(first) {
@@ -268,9 +265,7 @@ fn upper_word(text: &str) -> usize {
                 .find(|c: char| !c.is_alphabetic() || c.is_uppercase())
                 .unwrap_or(tail.len());
     }
-    let end = text
-        .find(|c: char| !c.is_uppercase())
-        .unwrap_or(text.len());
+    let end = text.find(|c: char| !c.is_uppercase()).unwrap_or(text.len());
     let follows = text.get(end..).and_then(|tail| tail.chars().next());
     if follows.is_some_and(char::is_alphabetic) {
         let last = text.get(..end).and_then(|head| head.chars().next_back());
@@ -284,13 +279,10 @@ fn push_lower(out: &mut String, word: Word, text: &str, connector: char) {
         out.push_str(text);
         return;
     }
-    out.extend(text.chars().map(|c| {
-        if is_connector(c) {
-            connector
-        } else {
-            lower(c)
-        }
-    }));
+    out.extend(
+        text.chars()
+            .map(|c| if is_connector(c) { connector } else { lower(c) }),
+    );
 }
 
 /// `snake_case` and `kebab-case`.

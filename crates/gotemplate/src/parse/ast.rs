@@ -135,10 +135,7 @@ impl fmt::Display for Expr {
                 fields(f, names)
             }
             ExprKind::Chain(inner, names) => {
-                match inner.kind {
-                    ExprKind::Pipe(_) => write!(f, "{inner}")?,
-                    _ => write!(f, "{inner}")?,
-                }
+                write!(f, "{inner}")?;
                 fields(f, names)
             }
             ExprKind::Function(_, name) => f.write_str(name),

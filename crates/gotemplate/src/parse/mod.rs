@@ -59,7 +59,11 @@ pub struct ParseError {
 }
 
 /// Reads the templates in `text`: the one called `name`, and those it defines, which come first.
-pub fn parse(name: &str, text: &Str, registry: &Registry) -> Result<Vec<Arc<Template>>, ParseError> {
+pub fn parse(
+    name: &str,
+    text: &Str,
+    registry: &Registry,
+) -> Result<Vec<Arc<Template>>, ParseError> {
     let source = Arc::new(Source {
         name: Str::from(name),
         text: text.clone(),
@@ -265,7 +269,9 @@ impl<'a> Parser<'a> {
             Some(slot) if ast::is_empty(&slot.body) => *slot = template,
             Some(_) if ast::is_empty(&template.body) => {}
             Some(_) => {
-                return self.fail(format!("template: multiple definition of template {name:?}"));
+                return self.fail(format!(
+                    "template: multiple definition of template {name:?}"
+                ));
             }
         }
         Ok(())
@@ -642,20 +648,15 @@ impl<'a> Parser<'a> {
             Kind::Identifier => match self.registry.id(token.text) {
                 Some(id) => ExprKind::Function(id, Str::from(token.text)),
                 None => {
-                    return self.error(
-                        token.line,
-                        format!("function {:?} not defined", token.text),
-                    );
+                    return self
+                        .error(token.line, format!("function {:?} not defined", token.text));
                 }
             },
             Kind::Dot => ExprKind::Dot,
             Kind::Nil => ExprKind::Nil,
             Kind::Variable => {
                 let Some(slot) = self.vars.iter().rposition(|known| *known == token.text) else {
-                    return self.error(
-                        token.line,
-                        format!("undefined variable {:?}", token.text),
-                    );
+                    return self.error(token.line, format!("undefined variable {:?}", token.text));
                 };
                 ExprKind::Variable(slot, Str::from(token.text), Vec::new())
             }
@@ -695,7 +696,10 @@ impl<'a> Parser<'a> {
 
 enum Item {
     Node(Node),
-    #[expect(dead_code, reason = "definitions inside actions produce nothing to run")]
+    #[expect(
+        dead_code,
+        reason = "definitions inside actions produce nothing to run"
+    )]
     Nothing,
     Ends(Ends),
 }

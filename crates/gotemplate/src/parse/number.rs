@@ -24,11 +24,11 @@ pub(super) fn read(text: &str) -> Result<Number, String> {
             ..Number::default()
         });
     }
-    let hex = text
-        .trim_start_matches(['+', '-'])
-        .starts_with(['0'])
-        .then(|| text.contains(['x', 'X']))
-        .unwrap_or_default();
+    let hex = if text.trim_start_matches(['+', '-']).starts_with(['0']) {
+        text.contains(['x', 'X'])
+    } else {
+        Default::default()
+    };
     let looks_float = if hex {
         text.contains(['.', 'p', 'P'])
     } else {
@@ -68,10 +68,7 @@ pub(super) fn read(text: &str) -> Result<Number, String> {
         }
         return Ok(number);
     }
-    Err(format!(
-        "illegal number syntax: {}",
-        quote::quote(text)
-    ))
+    Err(format!("illegal number syntax: {}", quote::quote(text)))
 }
 
 fn hex_float(text: &str) -> Option<f64> {
@@ -79,7 +76,9 @@ fn hex_float(text: &str) -> Option<f64> {
         Some(rest) => (true, rest),
         None => (false, text.strip_prefix('+').unwrap_or(text)),
     };
-    let rest = rest.strip_prefix("0x").or_else(|| rest.strip_prefix("0X"))?;
+    let rest = rest
+        .strip_prefix("0x")
+        .or_else(|| rest.strip_prefix("0X"))?;
     let (mantissa, exponent) = rest.split_once(['p', 'P'])?;
     let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
     let mut value = 0.0;

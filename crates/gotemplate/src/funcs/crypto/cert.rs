@@ -26,7 +26,7 @@ struct Certificate {
 }
 
 impl Object for Certificate {
-    fn type_name(&self) -> &str {
+    fn type_name(&self) -> &'static str {
         "sprig.certificate"
     }
 
@@ -82,12 +82,14 @@ fn list(args: &[Value], index: usize) -> Option<&List> {
     }
 }
 
-fn request<'a>(args: &'a [Value]) -> Result<Request<'a>, Fault> {
+fn request(args: &[Value]) -> Result<Request<'_>, Fault> {
     let mut ips = Vec::new();
     for ip in list(args, 1).map(List::items).unwrap_or_default() {
         let Value::Str(text) = ip else {
             let shown = fmt::to_text(ip);
-            return Err(Fault::new(format!("error parsing ip: {shown} is not a string")));
+            return Err(Fault::new(format!(
+                "error parsing ip: {shown} is not a string"
+            )));
         };
         let parsed = text
             .parse()
@@ -176,7 +178,9 @@ pub(super) fn custom(_: &mut Exec<'_>, args: &[Value]) -> Answer {
         ));
     }
     match der::from_pem(&key) {
-        None => Err(Fault::new("error parsing private key: no PEM data in input")),
+        None => Err(Fault::new(
+            "error parsing private key: no PEM data in input",
+        )),
         Some((kind, _)) if !kind.ends_with("PRIVATE KEY") => Err(Fault::new(format!(
             "error parsing private key: no private key data in PEM block of type {kind}"
         ))),
@@ -297,7 +301,11 @@ fn extensions(request: &Request<'_>, key: &RsaPrivateKey, signer: Option<&Signer
             IpAddr::V4(ip) => der::value(0x87, &ip.octets()),
             IpAddr::V6(ip) => der::value(0x87, &ip.octets()),
         }));
-        all.push(extension(&[0x55, 0x1D, 0x11], false, &der::sequence(&names)));
+        all.push(extension(
+            &[0x55, 0x1D, 0x11],
+            false,
+            &der::sequence(&names),
+        ));
     }
     der::value(0xA3, &der::sequence(&all))
 }

@@ -31,7 +31,11 @@ pub(super) fn sequence(parts: &[Vec<u8>]) -> Vec<u8> {
 
 /// An integer of big-endian bytes, taken as positive.
 pub(super) fn integer(bytes: &[u8]) -> Vec<u8> {
-    let mut content: Vec<u8> = bytes.iter().copied().skip_while(|byte| *byte == 0).collect();
+    let mut content: Vec<u8> = bytes
+        .iter()
+        .copied()
+        .skip_while(|byte| *byte == 0)
+        .collect();
     if content.first().is_none_or(|byte| *byte >= 0x80) {
         content.insert(0, 0);
     }

@@ -1,6 +1,6 @@
 //! Private keys.
 
-use crypto_bigint::{Encoding, U1024, U2048};
+use crypto_bigint::{U1024, U2048};
 use rsa::pkcs1::{DecodeRsaPrivateKey as _, EncodeRsaPrivateKey as _};
 use rsa::pkcs8::DecodePrivateKey as _;
 use rsa::traits::PublicKeyParts as _;

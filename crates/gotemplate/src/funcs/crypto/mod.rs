@@ -39,7 +39,11 @@ pub(super) const FUNCS: &[Func] = &[
     func("decryptAES", &[Ty::Str, Ty::Str], decrypt),
     func("genPrivateKey", &[Ty::Str], key::generate),
     func("genCA", &[Ty::Str, Ty::Int], cert::authority),
-    func("genCAWithKey", &[Ty::Str, Ty::Int, Ty::Str], cert::authority),
+    func(
+        "genCAWithKey",
+        &[Ty::Str, Ty::Int, Ty::Str],
+        cert::authority,
+    ),
     func(
         "genSelfSignedCert",
         &[Ty::Str, Ty::List, Ty::List, Ty::Int],
@@ -77,10 +81,26 @@ fn templates(kind: &str) -> Option<&'static [&'static str]> {
     Some(match kind {
         "maximum" => &["anoxxxxxxxxxxxxxxxxx", "axxxxxxxxxxxxxxxxxno"],
         "long" => &[
-            "CvcvnoCvcvCvcv", "CvcvCvcvnoCvcv", "CvcvCvcvCvcvno", "CvccnoCvcvCvcv", "CvccCvcvnoCvcv",
-            "CvccCvcvCvcvno", "CvcvnoCvccCvcv", "CvcvCvccnoCvcv", "CvcvCvccCvcvno", "CvcvnoCvcvCvcc",
-            "CvcvCvcvnoCvcc", "CvcvCvcvCvccno", "CvccnoCvccCvcv", "CvccCvccnoCvcv", "CvccCvccCvcvno",
-            "CvcvnoCvccCvcc", "CvcvCvccnoCvcc", "CvcvCvccCvccno", "CvccnoCvcvCvcc", "CvccCvcvnoCvcc",
+            "CvcvnoCvcvCvcv",
+            "CvcvCvcvnoCvcv",
+            "CvcvCvcvCvcvno",
+            "CvccnoCvcvCvcv",
+            "CvccCvcvnoCvcv",
+            "CvccCvcvCvcvno",
+            "CvcvnoCvccCvcv",
+            "CvcvCvccnoCvcv",
+            "CvcvCvccCvcvno",
+            "CvcvnoCvcvCvcc",
+            "CvcvCvcvnoCvcc",
+            "CvcvCvcvCvccno",
+            "CvccnoCvccCvcv",
+            "CvccCvccnoCvcv",
+            "CvccCvccCvcvno",
+            "CvcvnoCvccCvcc",
+            "CvcvCvccnoCvcc",
+            "CvcvCvccCvccno",
+            "CvccnoCvcvCvcc",
+            "CvccCvcvnoCvcc",
             "CvccCvcvCvccno",
         ],
         "medium" => &["CvcnoCvc", "CvcCvcno"],
@@ -110,7 +130,8 @@ fn derive_password(_: &mut Exec<'_>, args: &[Value]) -> Answer {
     let Some(templates) = templates(kind) else {
         return Ok(format!("cannot find password template {kind}").into());
     };
-    let failed = |error: &dyn std::fmt::Display| Fault::new(format!("failed to derive password: {error}"));
+    let failed =
+        |error: &dyn std::fmt::Display| Fault::new(format!("failed to derive password: {error}"));
     let mut salt = SEED.to_vec();
     salt.extend_from_slice(&(user.len() as u32).to_be_bytes());
     salt.extend_from_slice(user.as_bytes());

@@ -6,11 +6,27 @@ use super::{Time, days_from_civil};
 use crate::quote;
 
 pub(super) const MONTHS: [&str; 12] = [
-    "January", "February", "March", "April", "May", "June", "July", "August", "September",
-    "October", "November", "December",
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
 ];
 pub(super) const DAYS: [&str; 7] = [
-    "Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday",
+    "Sunday",
+    "Monday",
+    "Tuesday",
+    "Wednesday",
+    "Thursday",
+    "Friday",
+    "Saturday",
 ];
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -39,9 +55,17 @@ enum Part {
     LowerPm,
     ZoneName,
     /// Separator of hours and minutes, seconds too, `Z` for UTC, hours only.
-    Zone { colon: bool, seconds: bool, z: bool, short: bool },
+    Zone {
+        colon: bool,
+        seconds: bool,
+        z: bool,
+        short: bool,
+    },
     /// Digits; trailing zeroes dropped.
-    Fraction { digits: usize, trim: bool },
+    Fraction {
+        digits: usize,
+        trim: bool,
+    },
 }
 
 /// Layout elements, longer ones before those they start with.
@@ -81,8 +105,17 @@ const ELEMENTS: &[(&str, Part)] = &[
     ("5", Part::Second),
 ];
 
+#[expect(
+    clippy::fn_params_excessive_bools,
+    reason = "one column each in the table above"
+)]
 const fn zone(colon: bool, seconds: bool, z: bool, short: bool) -> Part {
-    Part::Zone { colon, seconds, z, short }
+    Part::Zone {
+        colon,
+        seconds,
+        z,
+        short,
+    }
 }
 
 /// Splits a layout into text before the next element, the element and the rest.
@@ -116,7 +149,9 @@ fn next(layout: &str) -> (&str, Option<(Part, &str)>, &str) {
         let found = ELEMENTS.iter().find(|(text, part)| {
             tail.starts_with(text)
                 && !(*part == Part::Month
-                    && tail.get(3..).is_some_and(|t| t.starts_with(|c: char| c.is_ascii_lowercase())))
+                    && tail
+                        .get(3..)
+                        .is_some_and(|t| t.starts_with(|c: char| c.is_ascii_lowercase())))
         });
         if let Some((text, part)) = found {
             // `Janxyz` is no month, `Jan` and `January` are.
@@ -171,7 +206,12 @@ pub(super) fn format(time: &Time, layout: &str) -> String {
             Part::LowerPm => write!(out, "{}", if civil.hour >= 12 { "pm" } else { "am" }),
             Part::ZoneName => write!(out, "{}", time.zone),
             Part::Zone { z: true, .. } if time.offset == 0 => write!(out, "Z"),
-            Part::Zone { colon, seconds, short, .. } => {
+            Part::Zone {
+                colon,
+                seconds,
+                short,
+                ..
+            } => {
                 write_zone(&mut out, time.offset, colon, seconds, short);
                 Ok(())
             }
@@ -236,12 +276,7 @@ pub(super) fn parse(layout: &str, text: &str) -> Result<Time, String> {
         offset: None,
         zone: None,
     };
-    let whole = |message: &str| {
-        format!(
-            "parsing time {}: {message}",
-            quote::quote(text)
-        )
-    };
+    let whole = |message: &str| format!("parsing time {}: {message}", quote::quote(text));
     let cannot = |value: &str, element: &str| {
         format!(
             "parsing time {} as {}: cannot parse {} as {}",
@@ -271,7 +306,10 @@ pub(super) fn parse(layout: &str, text: &str) -> Result<Time, String> {
         let before = value;
         value = read(&mut fields, part, value).ok_or_else(|| cannot(before, element))?;
         after_second = matches!(part, Part::Second | Part::ZeroSecond);
-        if after_second && value.starts_with(['.', ',']) && !matches!(next(rest), ("", Some((Part::Fraction { .. }, _)), _)) {
+        if after_second
+            && value.starts_with(['.', ','])
+            && !matches!(next(rest), ("", Some((Part::Fraction { .. }, _)), _))
+        {
             value = read_fraction(&mut fields, value);
         }
     }
@@ -371,6 +409,10 @@ fn read_fraction<'a>(fields: &mut Fields, value: &'a str) -> &'a str {
     body.get(count..).unwrap_or_default()
 }
 
+#[expect(
+    clippy::too_many_lines,
+    reason = "one arm for each element of a layout"
+)]
 fn read<'a>(fields: &mut Fields, part: Part, value: &'a str) -> Option<&'a str> {
     let tail = match part {
         Part::LongYear | Part::Year => {
@@ -437,10 +479,7 @@ fn read<'a>(fields: &mut Fields, part: Part, value: &'a str) -> Option<&'a str> 
             tail
         }
         Part::ZoneName => {
-            let length = value
-                .bytes()
-                .take_while(|b| b.is_ascii_uppercase())
-                .count();
+            let length = value.bytes().take_while(u8::is_ascii_uppercase).count();
             let (name, tail) = value.split_at_checked(length)?;
             if !(3..=5).contains(&length) {
                 return None;
@@ -452,38 +491,53 @@ fn read<'a>(fields: &mut Fields, part: Part, value: &'a str) -> Option<&'a str> 
             fields.offset = Some(0);
             value.get(1..)?
         }
-        Part::Zone { colon, seconds, short, .. } => {
-            let sign = match value.as_bytes().first()? {
-                b'+' => 1,
-                b'-' => -1,
-                _ => return None,
-            };
-            let separator = |value: &'a str| {
-                if colon { value.strip_prefix(':') } else { Some(value) }
-            };
-            let (hours, mut tail) = digits(value.get(1..)?, 2, 2)?;
-            let (mut minutes, mut rest_seconds) = (0, 0);
-            if !short {
-                (minutes, tail) = digits(separator(tail)?, 2, 2)?;
-            }
-            if seconds {
-                (rest_seconds, tail) = digits(separator(tail)?, 2, 2)?;
-            }
-            fields.offset = Some(sign * (hours * 3600 + minutes * 60 + rest_seconds) as i32);
-            tail
+        Part::Zone {
+            colon,
+            seconds,
+            short,
+            ..
+        } => read_offset(fields, value, colon, seconds, short)?,
+        Part::Fraction { trim: true, .. } if value.starts_with(['.', ',']) => {
+            read_fraction(fields, value)
         }
-        Part::Fraction { digits: count, trim } => {
-            if trim {
-                if value.starts_with(['.', ',']) {
-                    return Some(read_fraction(fields, value));
-                }
-                return Some(value);
-            }
+        Part::Fraction { trim: true, .. } => value,
+        Part::Fraction { digits: count, .. } => {
             let body = value.strip_prefix(['.', ','])?;
             let (_, tail) = body.split_at_checked(count)?;
             read_fraction(fields, value.get(..=count)?);
             tail
         }
     };
+    Some(tail)
+}
+
+fn read_offset<'a>(
+    fields: &mut Fields,
+    value: &'a str,
+    colon: bool,
+    seconds: bool,
+    short: bool,
+) -> Option<&'a str> {
+    let sign = match value.as_bytes().first()? {
+        b'+' => 1,
+        b'-' => -1,
+        _ => return None,
+    };
+    let separator = |value: &'a str| {
+        if colon {
+            value.strip_prefix(':')
+        } else {
+            Some(value)
+        }
+    };
+    let (hours, mut tail) = digits(value.get(1..)?, 2, 2)?;
+    let (mut minutes, mut rest_seconds) = (0, 0);
+    if !short {
+        (minutes, tail) = digits(separator(tail)?, 2, 2)?;
+    }
+    if seconds {
+        (rest_seconds, tail) = digits(separator(tail)?, 2, 2)?;
+    }
+    fields.offset = Some(sign * (hours * 3600 + minutes * 60 + rest_seconds) as i32);
     Some(tail)
 }

@@ -34,10 +34,18 @@ pub(super) const FUNCS: &[Func] = &[
     func("htmlDateInZone", &[Ty::Any, Ty::Str], |_, args| {
         in_zone("2006-01-02", arg(args, 0), text(args, 1))
     }),
-    func("dateModify", &[Ty::Str, TIME], |_, args| modify(args, Strict::No)),
-    func("date_modify", &[Ty::Str, TIME], |_, args| modify(args, Strict::No)),
-    func("mustDateModify", &[Ty::Str, TIME], |_, args| modify(args, Strict::Yes)),
-    func("must_date_modify", &[Ty::Str, TIME], |_, args| modify(args, Strict::Yes)),
+    func("dateModify", &[Ty::Str, TIME], |_, args| {
+        modify(args, Strict::No)
+    }),
+    func("date_modify", &[Ty::Str, TIME], |_, args| {
+        modify(args, Strict::No)
+    }),
+    func("mustDateModify", &[Ty::Str, TIME], |_, args| {
+        modify(args, Strict::Yes)
+    }),
+    func("must_date_modify", &[Ty::Str, TIME], |_, args| {
+        modify(args, Strict::Yes)
+    }),
     func("toDate", &[Ty::Str, Ty::Str], |_, args| {
         let time = layout::parse(text(args, 0), text(args, 1)).unwrap_or_else(|_| Time::zero());
         Ok(time.into_value())
@@ -47,7 +55,11 @@ pub(super) const FUNCS: &[Func] = &[
         Ok(time.into_value())
     }),
     func("unixEpoch", &[TIME], |_, args| {
-        Ok(time_of(arg(args, 0)).unwrap_or_else(Time::zero).seconds.to_string().into())
+        Ok(time_of(arg(args, 0))
+            .unwrap_or_else(Time::zero)
+            .seconds
+            .to_string()
+            .into())
     }),
     func("ago", &[Ty::Any], |_, args| {
         let time = time_of(arg(args, 0)).unwrap_or_else(Time::now);
@@ -89,7 +101,10 @@ pub struct Time {
 const ZERO: i64 = -62_135_596_800;
 
 impl Time {
-    #[expect(clippy::disallowed_methods, reason = "the function now; not called in seeded renders that must repeat")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the function now; not called in seeded renders that must repeat"
+    )]
     fn now() -> Self {
         let now = std::time::SystemTime::now()
             .duration_since(std::time::UNIX_EPOCH)
@@ -128,7 +143,8 @@ impl Time {
     }
 
     fn add(&self, nanos: i64) -> Self {
-        let total = i128::from(self.seconds) * 1_000_000_000 + i128::from(self.nanos) + i128::from(nanos);
+        let total =
+            i128::from(self.seconds) * 1_000_000_000 + i128::from(self.nanos) + i128::from(nanos);
         let mut time = self.clone();
         time.seconds = total.div_euclid(1_000_000_000) as i64;
         time.nanos = total.rem_euclid(1_000_000_000) as u32;
@@ -221,7 +237,7 @@ fn days_from_civil(year: i64, month: u32, day: u32) -> i64 {
 }
 
 impl Object for Time {
-    fn type_name(&self) -> &str {
+    fn type_name(&self) -> &'static str {
         "time.Time"
     }
 
@@ -231,7 +247,9 @@ impl Object for Time {
         Some(match name {
             "Format" => Ok(self.format(text(args, 0)).into()),
             "Unix" => Ok(Value::Int64(self.seconds)),
-            "UnixMilli" => Ok(Value::Int64(self.seconds * 1000 + i64::from(self.nanos) / 1_000_000)),
+            "UnixMilli" => Ok(Value::Int64(
+                self.seconds * 1000 + i64::from(self.nanos) / 1_000_000,
+            )),
             "UnixMicro" => Ok(Value::Int64(
                 self.seconds.saturating_mul(1_000_000) + i64::from(self.nanos) / 1000,
             )),
@@ -239,14 +257,24 @@ impl Object for Time {
                 self.seconds.saturating_mul(1_000_000_000) + i64::from(self.nanos),
             )),
             "Year" => number(civil.year),
-            "Month" => Ok(Value::str(layout::MONTHS.get(civil.month as usize - 1).copied().unwrap_or_default())),
+            "Month" => Ok(Value::str(
+                layout::MONTHS
+                    .get(civil.month as usize - 1)
+                    .copied()
+                    .unwrap_or_default(),
+            )),
             "Day" => number(i64::from(civil.day)),
             "Hour" => number(i64::from(civil.hour)),
             "Minute" => number(i64::from(civil.minute)),
             "Second" => number(i64::from(civil.second)),
             "Nanosecond" => number(i64::from(self.nanos)),
             "YearDay" => number(i64::from(civil.year_day)),
-            "Weekday" => Ok(Value::str(layout::DAYS.get(civil.weekday as usize).copied().unwrap_or_default())),
+            "Weekday" => Ok(Value::str(
+                layout::DAYS
+                    .get(civil.weekday as usize)
+                    .copied()
+                    .unwrap_or_default(),
+            )),
             "UTC" => Ok(self.in_zone("UTC").into_value()),
             "Local" => Ok(self.in_zone("Local").into_value()),
             "IsZero" => Ok(Value::Bool(self.seconds == ZERO && self.nanos == 0)),
@@ -375,7 +403,11 @@ impl Duration {
             if whole.is_empty() && part.is_empty() {
                 return None;
             }
-            let whole: i128 = if whole.is_empty() { 0 } else { whole.parse().ok()? };
+            let whole: i128 = if whole.is_empty() {
+                0
+            } else {
+                whole.parse().ok()?
+            };
             exact = exact.checked_add(whole.checked_mul(i128::from(scale))?)?;
             if !part.is_empty() {
                 total += format!("0.{part}").parse::<f64>().ok()? * scale as f64;
@@ -389,7 +421,7 @@ impl Duration {
 }
 
 impl Object for Duration {
-    fn type_name(&self) -> &str {
+    fn type_name(&self) -> &'static str {
         "time.Duration"
     }
 
@@ -479,6 +511,8 @@ fn modify(args: &[Value], strict: Strict) -> Answer {
     }
 }
 
+const SECOND: u64 = 1_000_000_000;
+
 fn duration_round(_: &mut Exec<'_>, args: &[Value]) -> Answer {
     let nanos = match arg(args, 0) {
         Value::Str(text) => Duration::parse(text).map_or(0, |duration| duration.0),
@@ -490,7 +524,6 @@ fn duration_round(_: &mut Exec<'_>, args: &[Value]) -> Answer {
         _ => 0,
     };
     let size = nanos.unsigned_abs();
-    const SECOND: u64 = 1_000_000_000;
     let units = [
         (SECOND * 3600 * 24 * 365, "y"),
         (SECOND * 3600 * 24 * 30, "mo"),
@@ -499,9 +532,9 @@ fn duration_round(_: &mut Exec<'_>, args: &[Value]) -> Answer {
         (SECOND * 60, "m"),
         (SECOND, "s"),
     ];
-    let text = units
-        .iter()
-        .find(|(unit, _)| size > *unit)
-        .map_or_else(|| "0s".to_owned(), |(unit, name)| format!("{}{name}", size / unit));
+    let text = units.iter().find(|(unit, _)| size > *unit).map_or_else(
+        || "0s".to_owned(),
+        |(unit, name)| format!("{}{name}", size / unit),
+    );
     Ok(text.into())
 }
