@@ -461,7 +461,13 @@ impl Walk<'_> {
                     self.run_groups(&groups, dry_run).await
                 }
                 Step::DeleteBefore { tasks } => self.delete_before(&tasks).await,
-                Step::CleanUp { release, delete } => self.clean_up(&release, &delete).await,
+                Step::CleanUp { release, delete } => {
+                    // A hook whose object is gone is known to be over by its recorded result alone.
+                    if !delete.is_empty() && !self.controller.patch(self.app, draft).await {
+                        return Advance::Interrupted;
+                    }
+                    self.clean_up(&release, &delete).await
+                }
             };
             if let Err(Interruption(why)) = done {
                 tracing::warn!(app = %self.app.key(), reason = why, "Operation interrupted");

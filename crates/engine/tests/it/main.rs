@@ -9,3 +9,6 @@
 
 mod corpus;
 mod diff;
+mod sync;
+mod sync_property;
+mod world;

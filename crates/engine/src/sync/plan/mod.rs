@@ -443,6 +443,3 @@ pub fn hooks_at(targets: &[Target], hook: HookType) -> impl Iterator<Item = &Tar
         .iter()
         .filter(move |target| target.annotations.hook.types().contains(&hook))
 }
-
-#[cfg(test)]
-mod tests;

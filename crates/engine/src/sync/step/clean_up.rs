@@ -76,6 +76,10 @@ impl Machine<'_> {
 
     /// Ends badly: SyncFail hooks run first.
     pub(super) fn fail(&mut self) -> Decision {
+        // A wave that took too long ends here before its finished hooks were let go.
+        if let Some(decision) = self.release_completed() {
+            return decision;
+        }
         let fail_tasks: Vec<(TaskId, &Task)> = self
             .tasks()
             .filter(|(_, task)| task.phase == Phase::SyncFail)
@@ -90,6 +94,8 @@ impl Machine<'_> {
             .filter(|(_, task)| self.is_pending(task))
             .collect();
         if !pending.is_empty() && reached && !self.plan.options().dry_run {
+            // They have a time of their own, whatever the wave that failed used up.
+            self.progress.begin_wave(Phase::SyncFail, 0, self.now);
             return self.create(&pending);
         }
         if let Some(decision) = self.clean_up_hooks() {

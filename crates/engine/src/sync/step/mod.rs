@@ -59,8 +59,10 @@ pub enum Step {
         /// The tasks.
         tasks: Vec<TaskId>,
     },
-    /// Take the hook finalizer from the live objects of both lists and delete those of the second; then
-    /// [`Progress::record_release`] for each of the first and [`Progress::record_clean_up`] for each of the second.
+    /// Persist the results when the second list is not empty: once a hook's object is gone, only its result
+    /// tells that it was over. Take the hook finalizer from the live objects of both lists and delete those of
+    /// the second; then [`Progress::record_release`] for each of the first and
+    /// [`Progress::record_clean_up`] for each of the second.
     CleanUp {
         /// Hooks whose object stays.
         release: Vec<TaskId>,
@@ -109,7 +111,7 @@ impl Decision {
 }
 
 /// Says what an operation has to do now. `progress` is brought up to date with what is seen; persist its
-/// results after the step was done.
+/// results after the step was done, before anything else is done for the operation.
 pub fn step(
     plan: &Plan,
     progress: &mut Progress,
@@ -464,6 +466,3 @@ fn groups(tasks: &[(TaskId, &Task)]) -> Vec<Vec<TaskId>> {
         .map(|group| group.iter().map(|(id, _)| *id).collect())
         .collect()
 }
-
-#[cfg(test)]
-mod tests;
