@@ -24,6 +24,7 @@ use driftless_source::render::SetDigest;
 use crate::AppState;
 use crate::config::Config;
 use crate::desired::{Desired, DesiredObject, Prepared};
+use crate::network::external_urls;
 use crate::target::Target;
 
 /// How long a pass waits for the cluster's objects to be loaded.
@@ -54,6 +55,8 @@ pub struct ObjectStatus {
     pub health: Option<Health>,
     /// Images it runs.
     pub images: Vec<String>,
+    /// Addresses at which people reach it.
+    pub external_urls: Vec<String>,
     /// Which fields differ, bounded, for logs and the API.
     pub differing: Vec<String>,
     /// The two sides the verdict is about.
@@ -128,6 +131,18 @@ impl Comparison {
         images.sort();
         images.dedup();
         images
+    }
+
+    /// Returns the addresses of all objects, sorted, each once.
+    pub fn external_urls(&self) -> Vec<String> {
+        let mut urls: Vec<String> = self
+            .objects
+            .iter()
+            .flat_map(|object| object.external_urls.iter().cloned())
+            .collect();
+        urls.sort();
+        urls.dedup();
+        urls
     }
 }
 
@@ -353,6 +368,7 @@ impl Pass<'_> {
         status.health = parsed
             .as_ref()
             .and_then(|live| health::assess(live, &NoRules));
+        status.external_urls = parsed.as_ref().map(external_urls).unwrap_or_default();
         if !annotations.hook.is_hook() {
             self.judge(one, parsed.as_ref(), &mut status);
         }
@@ -435,6 +451,7 @@ impl Pass<'_> {
         status.is_live = true;
         status.health = health::assess(object, &NoRules);
         status.images = images(object);
+        status.external_urls = external_urls(object);
         let is_namespace = &*live.key.kind == "Namespace"
             && live.key.group.is_empty()
             && *live.key.name == *self.app.spec.destination.namespace;
@@ -480,6 +497,7 @@ fn base(
         ignore_health: annotations.ignore_healthcheck,
         health: None,
         images: Vec::new(),
+        external_urls: Vec::new(),
         differing: Vec::new(),
         sides,
     }

@@ -10,6 +10,7 @@
 pub mod comparison;
 pub mod config;
 pub mod desired;
+pub mod network;
 pub mod rules;
 pub mod target;
 pub mod view;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use driftless_api::Application;
-use driftless_api::application::{Condition, ConditionType, Source};
+use driftless_api::application::{Condition, ConditionType, Source, Spec};
 use driftless_api::validation::{DestinationError, Target as Destined};
 use driftless_core::{ClusterUrl, Namespace};
 use driftless_kube::Cluster;
@@ -28,39 +28,54 @@ fn invalid(message: impl Into<String>) -> Condition {
     Condition::new(ConditionType::InvalidSpecError, message)
 }
 
+/// Returns what is wrong with a spec for a known project and cluster: its own mistakes, and what the project does not
+/// permit. Each is one `InvalidSpecError`.
+pub fn problems(spec: &Spec, rules: &ProjectRules, place: Place<'_>) -> Vec<Condition> {
+    let mut problems = driftless_api::validation::validate(spec);
+    for source in spec
+        .effective_sources()
+        .iter()
+        .filter(|source| !rules.permits_source(&source.repo_url))
+    {
+        problems.push(invalid(format!(
+            "application repo {} is not permitted in project '{}'",
+            driftless_core::SafeUrl::new(source.repo_url.as_str()),
+            rules.name()
+        )));
+    }
+    if !rules.permits_destination(place) {
+        problems.push(invalid(format!(
+            "application destination server '{}' and namespace '{}' do not match any of the allowed destinations in \
+             project '{}'",
+            place.server,
+            place.namespace,
+            rules.name()
+        )));
+    }
+    problems
+}
+
 impl AppState {
     /// Validates destination, project and sources. Every problem found is one `InvalidSpecError` condition
     /// (argocd-contract §1.1).
     pub fn target(&self, app: &Application) -> Result<Target, Vec<Condition>> {
         let spec = &app.spec;
         let rules = self.rules(app).map_err(|condition| vec![condition])?;
-        let cluster = self
-            .destination_cluster(app)
-            .map_err(|error| vec![invalid(error.to_string())])?;
+        let cluster = self.destination_cluster(app).map_err(|error| {
+            let mut problems = driftless_api::validation::validate(spec);
+            let unknown = invalid(error.to_string());
+            if !problems.iter().any(|one| one.message == unknown.message) {
+                problems.push(unknown);
+            }
+            problems
+        })?;
         let sources = spec.effective_sources().into_owned();
-        let mut problems = driftless_api::validation::validate(spec);
-        for source in sources
-            .iter()
-            .filter(|source| !rules.permits_source(&source.repo_url))
-        {
-            problems.push(invalid(format!(
-                "application repo {} is not permitted in project '{}'",
-                driftless_core::SafeUrl::new(source.repo_url.as_str()),
-                rules.name()
-            )));
-        }
         let place = Place {
             server: cluster.url().as_str(),
             name: cluster.name(),
             namespace: &spec.destination.namespace,
         };
-        if !rules.permits_destination(place) {
-            problems.push(invalid(format!(
-                "application destination server '{}' and namespace '{}' do not match any of the allowed destinations in \
-                 project '{}'",
-                place.server, place.namespace, rules.name()
-            )));
-        }
+        let problems = problems(spec, &rules, place);
         if !problems.is_empty() {
             return Err(problems);
         }

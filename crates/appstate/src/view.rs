@@ -17,6 +17,7 @@ use serde_json::Value;
 
 use crate::AppState;
 use crate::desired::Revisions;
+use crate::network::{self, NetworkingInfo};
 
 /// Most objects of one tree; a runaway controller must not take the API down.
 const MAX_NODES: usize = 20_000;
@@ -101,6 +102,9 @@ pub struct Node {
     /// Facts to show.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub info: Vec<InfoItem>,
+    /// How it is reached and what it leads to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub networking_info: Option<NetworkingInfo>,
     /// Version of the live object.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub resource_version: String,
@@ -375,6 +379,7 @@ fn node(live: &Live, object: &LiveObject, is_child: bool) -> Node {
         uid: object.uid.to_string(),
         parent_refs,
         info: body.as_ref().map(info).unwrap_or_default(),
+        networking_info: body.as_ref().and_then(network::of),
         resource_version: object.resource_version.as_str().to_owned(),
         images: body.as_ref().map(images).unwrap_or_default(),
         health: health.map(|health| NodeHealth {

@@ -287,6 +287,7 @@ impl Controller {
             status.source_types = Vec::new();
         }
         let summary = Summary {
+            external_urls: comparison.external_urls(),
             images: comparison.images(),
             is_app_of_apps: comparison
                 .objects

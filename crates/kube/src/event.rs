@@ -16,6 +16,7 @@ use tokio::time::Instant;
 use crate::cluster::Cluster;
 use crate::error::Error;
 use crate::lease::Fence;
+use crate::store::{Store, StoreScope};
 use crate::transport::{Call, Lane};
 use crate::write::{ApplyMode, ApplyOptions, PatchType, Target, WriteCtx, Writer};
 
@@ -350,23 +351,12 @@ impl Cluster {
         name: &str,
         uid: Option<&str>,
     ) -> Result<Vec<Value>, Error> {
-        let mut selector = format!("involvedObject.name={name}");
-        if !namespace.is_empty() {
-            selector = format!("{selector},involvedObject.namespace={namespace}");
-        }
-        if let Some(uid) = uid {
-            selector = format!("{selector},involvedObject.uid={uid}");
-        }
+        let selector = about(namespace, name, uid);
         let query: String = url::form_urlencoded::Serializer::new(String::new())
             .append_pair("fieldSelector", &selector)
             .append_pair("limit", "500")
             .finish();
-        let events_in = if namespace.is_empty() {
-            "default"
-        } else {
-            namespace
-        };
-        let path = crate::discovery::collection_path(&event_gvk(), "events", events_in);
+        let path = crate::discovery::collection_path(&event_gvk(), "events", written_in(namespace));
         let call = Call::get(format!("{path}?{query}"));
         let (_, body) = self.transport().fetch(Lane::Read, &call).await?;
         let list: List = serde_json::from_slice(&body).map_err(|error| Error::Decode {
@@ -374,9 +364,42 @@ impl Cluster {
             detail: error.to_string(),
         })?;
         let mut events = list.items.unwrap_or_default();
-        events.sort_by_key(last_seen);
+        sort(&mut events);
         Ok(events)
     }
+
+    /// Follows the events that [`Cluster::events_about`] reads.
+    pub fn follow_events(&self, namespace: &str, name: &str, uid: Option<&str>) -> Store<Value> {
+        let mut scope = StoreScope::namespaced(event_gvk(), "events", written_in(namespace));
+        scope.field_selector = Some(about(namespace, name, uid));
+        Store::start(self, scope)
+    }
+}
+
+/// Selects the events about an object.
+fn about(namespace: &str, name: &str, uid: Option<&str>) -> String {
+    let mut selector = format!("involvedObject.name={name}");
+    if !namespace.is_empty() {
+        selector = format!("{selector},involvedObject.namespace={namespace}");
+    }
+    if let Some(uid) = uid {
+        selector = format!("{selector},involvedObject.uid={uid}");
+    }
+    selector
+}
+
+/// Returns the namespace of the events about objects in a namespace, or in none.
+fn written_in(namespace: &str) -> &str {
+    if namespace.is_empty() {
+        "default"
+    } else {
+        namespace
+    }
+}
+
+/// Orders events, oldest first.
+pub fn sort(events: &mut [Value]) {
+    events.sort_by_cached_key(last_seen);
 }
 
 /// When an event happened last, whichever API wrote it.

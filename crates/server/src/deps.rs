@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use driftless_api::application::Condition;
 use driftless_api::{AppProject, Application};
 pub use driftless_appstate::view::{ManagedResource, Node, ResourceTree};
 use driftless_auth::{Enforcer, Sessions};
@@ -61,11 +62,19 @@ pub trait ControlPlane: Send + Sync + 'static {
         name: &str,
         uid: Option<&str>,
     ) -> Result<Vec<Value>, driftless_kube::Error>;
+    /// Streams the Events about an object: all of them, whenever one is new or changed.
+    fn follow_events(&self, namespace: &str, name: &str, uid: Option<&str>) -> EventStream;
 }
+
+/// All Events about an object, oldest first, again after every change.
+pub type EventStream = BoxStream<'static, Result<Vec<Value>, ApiError>>;
 
 /// What is known about an app beyond its object.
 #[async_trait]
 pub trait AppViews: Send + Sync + 'static {
+    /// Returns what makes a spec one that is not worked on: its own mistakes, an unknown cluster, and what its project
+    /// does not permit.
+    fn problems(&self, app: &Application) -> Vec<Condition>;
     /// Returns an app's tree; an error when it cannot be known, never an empty tree instead.
     async fn tree(&self, key: &AppKey) -> Result<ResourceTree, ApiError>;
     /// Returns an app's objects with what differs.
@@ -96,6 +105,8 @@ pub trait Destination: Send + Sync {
         name: &str,
         uid: Option<&str>,
     ) -> Result<Vec<Value>, ApiError>;
+    /// Streams the Events about an object: all of them, whenever one is new or changed.
+    fn follow_events(&self, namespace: &str, name: &str, uid: Option<&str>) -> EventStream;
     /// Streams a container's log.
     async fn logs(
         &self,

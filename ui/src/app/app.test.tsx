@@ -143,6 +143,14 @@ describe('an application', () => {
     expect(changed).toHaveTextContent('replicas: 3');
   });
 
+  it('shows events as they happen', async () => {
+    const { server } = await renderApp('/applications/argocd/fraud-detector-dev?view=events');
+    const events = await screen.findByRole('list', { name: 'Events' });
+    server.tell('fraud-detector-dev', { metadata: { name: 'new' }, reason: 'OperationStarted', message: 'rollback to 1', lastTimestamp: new Date().toISOString() });
+    expect(await within(events).findByText('rollback to 1')).toBeInTheDocument();
+    expect(server.requests.filter((request) => request.method === 'GET' && request.path === '/api/v1/applications/fraud-detector-dev/events')).toHaveLength(1);
+  });
+
   it('lists its objects and opens one from the keyboard', async () => {
     const { user, address } = await renderApp('/applications/argocd/fraud-detector-dev?view=list');
     const row = (await screen.findByText('Ingress')).closest<HTMLElement>('[role=row]')!;

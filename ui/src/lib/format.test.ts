@@ -1,9 +1,15 @@
 import { describe, expect, it } from 'vitest';
-import { duration, isValidName, relativeTime, safeHref, shortRepo, shortRevision } from './format';
+import { duration, isValidName, relativeTime, safeHref, shortRepo, shortRevision, titledLink } from './format';
 
 const NOW = Date.parse('2026-11-01T12:00:00Z');
 
 describe('format', () => {
+  it('reads addresses with and without a title, and opens nothing but pages', () => {
+    expect(titledLink('https://fraud.example.com/v1/')).toEqual({ title: 'fraud.example.com/v1', href: 'https://fraud.example.com/v1/' });
+    expect(titledLink('Dashboard|https://grafana.example.com/d?a=b|c')).toEqual({ title: 'Dashboard', href: 'https://grafana.example.com/d?a=b|c' });
+    expect(titledLink('|http://x')).toEqual({ title: 'x', href: 'http://x/' });
+    for (const bad of ['', 'Click|javascript:alert(1)', 'javascript:alert(1)', 'Title|', 'no address']) expect(titledLink(bad)).toBeUndefined();
+  });
   it('shortens commits and digests, not names', () => {
     expect(shortRevision('4f1c2a9e7b3d5f60718293a4b5c6d7e8f9012345')).toBe('4f1c2a9');
     expect(shortRevision(`sha256:${'ab'.repeat(32)}`)).toBe('abababa');

@@ -57,6 +57,16 @@ export function safeHref(address: string | undefined): string | undefined {
   }
 }
 
+/** An address as objects carry it: alone, or behind a title and a bar. What is no address to open is left out. */
+export function titledLink(text: string): { title: string; href: string } | undefined {
+  const bar = text.indexOf('|');
+  const href = safeHref(bar === -1 ? text : text.slice(bar + 1));
+  if (!href) return undefined;
+  const title = bar > 0 ? text.slice(0, bar).trim() : '';
+  const { host, pathname } = new URL(href);
+  return { title: title || host + pathname.replace(/\/$/, ''), href };
+}
+
 /** Kubernetes names: what the API server would accept. */
 export function isValidName(name: string): boolean {
   return /^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/.test(name);

@@ -1,4 +1,4 @@
-import type { Application, ApplicationWatchEvent, ResourceResult, SyncRequest } from '../api-types';
+import type { Application, ApplicationWatchEvent, KubernetesEvent, ResourceResult, SyncRequest } from '../api-types';
 import { countFacets, matches, parseListSearch, sortApplications, type SortKey } from '../features/applications/search';
 import { ago, makeWorld, nextVersion, quarantine, REVISION_IDS, REVISIONS, type World } from './mock-data';
 
@@ -22,6 +22,7 @@ export class MockServer {
   readonly requests: { method: string; path: string; query: URLSearchParams; body: unknown }[] = [];
   private readonly appSinks = new Set<Sink>();
   private readonly treeSinks = new Map<string, Set<Sink>>();
+  private readonly eventSinks = new Map<string, Set<Sink>>();
   private readonly closers = new Set<() => void>();
   private loggedIn: boolean;
   private readonly options: Required<MockOptions>;
@@ -59,6 +60,12 @@ export class MockServer {
     this.treeSinks.get(name)?.forEach((sink) => sink(world.tree));
   }
 
+  /** Records an event about an application. */
+  tell(name: string, event: KubernetesEvent): void {
+    this.worlds.get(name)?.events.push(event);
+    this.eventSinks.get(name)?.forEach((sink) => sink(undefined));
+  }
+
   private route(method: string, path: string, query: URLSearchParams, body: unknown, signal: AbortSignal): Response {
     if (path === '/api/version') return json({ Version: '0.1.0-mock' });
     if (path === '/api/v1/settings') return json({ url: '', controllerNamespace: 'argocd' });
@@ -68,6 +75,8 @@ export class MockServer {
     if (path === '/api/v1/stream/applications') return this.watch(query, signal);
     const tree = /^\/api\/v1\/stream\/applications\/([^/]+)\/resource-tree$/.exec(path)?.[1];
     if (tree) return this.watchTree(decodeURIComponent(tree), signal);
+    const events = /^\/api\/v1\/stream\/applications\/([^/]+)\/events$/.exec(path)?.[1];
+    if (events) return this.watchEvents(decodeURIComponent(events), signal);
     if (path === '/api/v1/applications') return method === 'POST' ? this.create(body as Application) : this.list(query);
     const one = /^\/api\/v1\/applications\/([^/]+)(\/.*)?$/.exec(path);
     const world = one?.[1] ? this.worlds.get(decodeURIComponent(one[1])) : undefined;
@@ -232,6 +241,16 @@ export class MockServer {
       const sinks = this.treeSinks.get(name) ?? new Set<Sink>();
       this.treeSinks.set(name, sinks.add(send));
       return () => sinks.delete(send);
+    });
+  }
+
+  private watchEvents(name: string, signal: AbortSignal): Response {
+    return this.stream(signal, (send) => {
+      const tell = () => send({ items: this.worlds.get(name)?.events ?? [] });
+      const sinks = this.eventSinks.get(name) ?? new Set<Sink>();
+      this.eventSinks.set(name, sinks.add(tell));
+      tell();
+      return () => sinks.delete(tell);
     });
   }
 

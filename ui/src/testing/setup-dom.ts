@@ -3,7 +3,7 @@ import { cleanup, configure } from '@testing-library/react';
 import { afterEach, vi } from 'vitest';
 
 // Long: the machine may be busy, and a test that fails is slow anyway.
-configure({ asyncUtilTimeout: 8_000 });
+configure({ asyncUtilTimeout: 20_000 });
 
 // What jsdom lacks: sizes, so that virtualised lists have room to draw in, and observers of them.
 class NoObserver {

@@ -14,7 +14,8 @@ use driftless_kube::{
 use driftless_manifest::Object;
 use serde_json::Value;
 
-use crate::deps::{ControlPlane, HealthCheck};
+use super::event;
+use crate::deps::{ControlPlane, EventStream, HealthCheck};
 
 /// Field manager of what the API writes.
 const MANAGER: &str = "argocd-server";
@@ -112,6 +113,10 @@ impl ControlPlane for Own {
         uid: Option<&str>,
     ) -> Result<Vec<Value>, Error> {
         self.cluster.events_about(namespace, name, uid).await
+    }
+
+    fn follow_events(&self, namespace: &str, name: &str, uid: Option<&str>) -> EventStream {
+        event::follow(self.cluster.follow_events(namespace, name, uid))
     }
 }
 

@@ -13,7 +13,8 @@ use driftless_kube::{Authorise, Cluster, DeleteOptions, Error, Fence, WriteCtx};
 use futures::stream::BoxStream;
 use serde_json::Value;
 
-use crate::deps::{Destination, Destinations};
+use super::event;
+use crate::deps::{Destination, Destinations, EventStream};
 use crate::error::ApiError;
 
 pub(super) struct Finder(Arc<AppState>);
@@ -120,6 +121,10 @@ impl Destination for Reached {
             .events_about(namespace, name, uid)
             .await
             .map_err(refused)
+    }
+
+    fn follow_events(&self, namespace: &str, name: &str, uid: Option<&str>) -> EventStream {
+        event::follow(self.cluster.follow_events(namespace, name, uid))
     }
 
     async fn logs(

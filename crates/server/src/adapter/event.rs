@@ -6,9 +6,17 @@ use std::sync::Arc;
 use driftless_api::Application;
 use driftless_core::GroupVersionKind;
 use driftless_kube::event::{EventType, ObjectReference};
-use driftless_kube::{Cluster, Event, EventRecorder};
+use driftless_kube::store::{StoreChanges, StoreState};
+use driftless_kube::{Cluster, Event, EventRecorder, Store};
+use futures::StreamExt;
+use futures::stream;
+use serde_json::Value;
 
-use crate::deps::{AppEvent, Events};
+use crate::deps::{AppEvent, EventStream, Events};
+use crate::error::{ApiError, Code};
+
+/// Events that are shown at most.
+const SHOWN: usize = 500;
 
 pub(super) struct Recorder(EventRecorder);
 
@@ -49,4 +57,43 @@ impl Events for Recorder {
             labels: BTreeMap::new(),
         });
     }
+}
+
+/// Streams what a store of Events holds, whenever it changed.
+pub(super) fn follow(store: Store<Value>) -> EventStream {
+    let changes = store.changes();
+    stream::unfold(Some((store, changes, true)), |state| async move {
+        let (store, mut changes, first) = state?;
+        match next(&store, &mut changes, first).await? {
+            Ok(events) => Some((Ok(events), Some((store, changes, false)))),
+            Err(error) => Some((Err(error), None)),
+        }
+    })
+    .boxed()
+}
+
+async fn next(
+    store: &Store<Value>,
+    changes: &mut StoreChanges,
+    first: bool,
+) -> Option<Result<Vec<Value>, ApiError>> {
+    if !first {
+        changes.next().await?;
+    }
+    loop {
+        match store.state() {
+            StoreState::Loading => {
+                changes.next().await?;
+            }
+            StoreState::Unreadable(reason) => {
+                let message = format!("events cannot be read: {reason}");
+                return Some(Err(ApiError::new(Code::Unavailable, message)));
+            }
+            StoreState::Ready => break,
+        }
+    }
+    let stored = store.list();
+    let mut events: Vec<Value> = stored.iter().map(|one| one.object.clone()).collect();
+    driftless_kube::event::sort(&mut events);
+    Some(Ok(events.split_off(events.len().saturating_sub(SHOWN))))
 }

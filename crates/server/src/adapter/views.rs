@@ -4,6 +4,8 @@ use std::collections::HashSet;
 use std::sync::{Arc, Weak};
 
 use async_trait::async_trait;
+use driftless_api::Application;
+use driftless_api::application::Condition;
 use driftless_appstate::AppState;
 use driftless_appstate::view::{Error, ManagedResource, ResourceTree};
 use driftless_core::{AppKey, Class};
@@ -39,6 +41,10 @@ fn refused(error: Error) -> ApiError {
 
 #[async_trait]
 impl AppViews for Views {
+    fn problems(&self, app: &Application) -> Vec<Condition> {
+        self.0.target(app).err().unwrap_or_default()
+    }
+
     async fn tree(&self, key: &AppKey) -> Result<ResourceTree, ApiError> {
         self.0.tree(key).map_err(refused)
     }

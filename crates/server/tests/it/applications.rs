@@ -112,6 +112,62 @@ async fn what_cannot_work_is_refused_with_a_reason() {
 }
 
 #[tokio::test]
+async fn a_project_permits_sources_and_destinations() {
+    let api = Api::new().await;
+    api.world.project(json!({
+        "metadata": {"name": "narrow", "namespace": "argocd"},
+        "spec": {
+            "sourceRepos": ["https://git.example/x.git"],
+            "destinations": [{"server": "https://kubernetes.default.svc", "namespace": "x"}],
+        },
+    }));
+    let source = "application spec for x is invalid: InvalidSpecError: \
+                  application repo https://git.example/other.git is not permitted in project 'narrow'";
+    let place = "application spec for x is invalid: InvalidSpecError: application destination server \
+                 'https://kubernetes.default.svc' and namespace 'y' do not match any of the allowed destinations \
+                 in project 'narrow'";
+    let allowed = app("x", "narrow");
+    let mut elsewhere = allowed.clone();
+    elsewhere["spec"]["destination"]["namespace"] = json!("y");
+    let mut other = allowed.clone();
+    other["spec"]["source"]["repoURL"] = json!("https://git.example/other.git");
+    let one = format!("{APPS}/x");
+    api.post("admin", APPS, &elsewhere)
+        .await
+        .refused(400, 3, place);
+    api.post("admin", APPS, &other)
+        .await
+        .refused(400, 3, source);
+    assert!(api.world.stored("x").is_null(), "nothing was written");
+
+    api.post("admin", APPS, &allowed).await.ok();
+    let put = async |path: &str, body: &Value| api.call("admin", "PUT", path, Some(body)).await;
+    put(&one, &elsewhere).await.refused(400, 3, place);
+    put(&format!("{one}/spec"), &other["spec"])
+        .await
+        .refused(400, 3, source);
+    let patch = json!({"patchType": "merge", "patch": "{\"spec\": {\"destination\": {\"namespace\": \"y\"}}}"});
+    let patched = api.call("admin", "PATCH", &one, Some(&patch)).await;
+    patched.refused(400, 3, place);
+    assert_eq!(
+        api.world.stored("x")["spec"]["destination"]["namespace"],
+        "x"
+    );
+
+    // Switched off, it is the controller that refuses it.
+    put(&format!("{one}?validate=false"), &elsewhere).await.ok();
+    let labelled = json!({"patchType": "merge", "patch": "{\"metadata\": {\"annotations\": {\"note\": \"y\"}}}"});
+    api.call("admin", "PATCH", &one, Some(&labelled)).await.ok();
+    api.post("admin", &format!("{APPS}?validate=false"), &{
+        let mut unchecked = other.clone();
+        unchecked["metadata"]["name"] = json!("z");
+        unchecked
+    })
+    .await
+    .ok();
+}
+
+#[tokio::test]
 async fn other_namespaces_need_the_servers_and_the_projects_word() {
     let api = Api::new().await;
     api.world.settings.lock().application_namespaces =

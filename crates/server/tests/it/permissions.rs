@@ -54,6 +54,7 @@ fn table() -> Vec<Row> {
             None,
             get,
         ),
+        ("GET", "/api/v1/stream/applications/x/events", None, get),
         (
             "POST",
             "/api/v1/applications",

@@ -254,3 +254,38 @@ async fn trees_are_sent_when_they_change() {
     let tree = reader.next().await.expect("tree");
     assert_eq!(tree["result"]["nodes"][0]["name"], "p");
 }
+
+#[tokio::test]
+async fn events_are_told_again_whenever_one_is_new() {
+    let api = Api::new().await;
+    api.world.put(app("a", "team"));
+    api.server.index().fill();
+    let path = format!("{STREAM}/a/events");
+    let names = |document: &Value| -> Vec<String> {
+        let items = document["result"]["items"].as_array().expect("items");
+        let name = |item: &Value| item["metadata"]["name"].as_str().expect("name").to_owned();
+        items.iter().map(name).collect()
+    };
+    let mut reader = Reader::open(&api, "team", &path).await;
+    let first = reader.next().await.expect("what is there");
+    assert_eq!(names(&first), ["a.1"]);
+    assert!(
+        first["result"]["items"][0]["metadata"]
+            .get("managedFields")
+            .is_none()
+    );
+    let event = |name: &str| json!({"metadata": {"name": name}});
+    api.world.tell_events(vec![event("a.1"), event("a.2")]);
+    assert_eq!(names(&reader.next().await.expect("news")), ["a.1", "a.2"]);
+
+    let nodes = json!([{"kind": "Pod", "namespace": "a", "name": "p", "uid": "u"}]);
+    api.world.set_tree("a", &nodes);
+    let about = |name: &str| format!("{path}?resourceName={name}&resourceNamespace=a");
+    let mut pod = Reader::open(&api, "team", &about("p")).await;
+    assert_eq!(names(&pod.next().await.expect("pod")), ["p.object"]);
+    let stranger = api.get("team", &about("q")).await;
+    stranger.refused(400, 3, "q not found as part of application a resources");
+    api.get("nobody", &path)
+        .await
+        .refused(403, 7, "permission denied");
+}

@@ -9,7 +9,11 @@ use async_trait::async_trait;
 use axum::Router;
 use axum::body::Body;
 use bytes::Bytes;
+use driftless_api::application::Condition;
 use driftless_api::{AppProject, Application};
+use driftless_appstate::ProjectRules;
+use driftless_appstate::rules::Place;
+use driftless_appstate::target;
 use driftless_appstate::view::ParentRef;
 use driftless_auth::account::Accounts;
 use driftless_auth::policy::MatchMode;
@@ -24,8 +28,8 @@ use driftless_kube::write::{DeleteOptions, PatchType};
 use driftless_manifest::merge_patch;
 use driftless_server::deps::{
     AccountStore, AppEvent, AppViews, AuthMode, ClusterInfo, Config, ControlPlane, Destination,
-    Destinations, Events, HealthCheck, Inventory, ManagedResource, Node, Objects, RepositoryInfo,
-    ResourceTree, RevisionMetadata, Settings, SettingsSource, Sources, Version,
+    Destinations, EventStream, Events, HealthCheck, Inventory, ManagedResource, Node, Objects,
+    RepositoryInfo, ResourceTree, RevisionMetadata, Settings, SettingsSource, Sources, Version,
 };
 use driftless_server::metrics::Metrics;
 use driftless_server::{ApiError, Deps, Server};
@@ -49,6 +53,7 @@ pub(crate) struct World {
     state: Mutex<State>,
     changes: broadcast::Sender<Vec<StoreChange>>,
     tree_changes: broadcast::Sender<Vec<AppKey>>,
+    event_changes: broadcast::Sender<Vec<Value>>,
     pub(crate) settings: Mutex<Settings>,
 }
 
@@ -176,10 +181,17 @@ impl Api {
             state: Mutex::default(),
             changes: broadcast::channel(1000).0,
             tree_changes: broadcast::channel(100).0,
+            event_changes: broadcast::channel(100).0,
             settings: Mutex::new(Settings::default()),
         });
-        world.project(json!({"metadata": {"name": "default", "namespace": "argocd"}, "spec": {}}));
-        world.project(json!({"metadata": {"name": "team", "namespace": "argocd"}, "spec": {"sourceNamespaces": ["team-*"]}}));
+        let anything =
+            json!({"sourceRepos": ["*"], "destinations": [{"server": "*", "namespace": "*"}]});
+        world.project(
+            json!({"metadata": {"name": "default", "namespace": "argocd"}, "spec": anything}),
+        );
+        let mut team = anything;
+        team["sourceNamespaces"] = json!(["team-*"]);
+        world.project(json!({"metadata": {"name": "team", "namespace": "argocd"}, "spec": team}));
         let clock = ManualClock::new(at(NOW));
         let enforcer = Enforcer::new();
         enforcer
@@ -367,6 +379,10 @@ impl World {
         let nodes: Vec<Node> = nodes.as_array().into_iter().flatten().map(node).collect();
         self.state.lock().tree.nodes = nodes;
         let _ = self.tree_changes.send(vec![AppKey::new("argocd", app)]);
+    }
+
+    pub(crate) fn tell_events(&self, events: Vec<Value>) {
+        let _ = self.event_changes.send(events);
     }
 
     pub(crate) fn events(&self) -> Vec<(String, String)> {
@@ -561,10 +577,30 @@ impl ControlPlane for World {
             json!({"metadata": {"name": format!("{name}.1"), "managedFields": [{}]}, "reason": "ResourceUpdated"}),
         ])
     }
+
+    fn follow_events(&self, _: &str, name: &str, _: Option<&str>) -> EventStream {
+        let first = json!({"metadata": {"name": format!("{name}.1"), "managedFields": [{}]}});
+        stream::iter([vec![first]])
+            .chain(listen(self.event_changes.subscribe()))
+            .map(Ok)
+            .boxed()
+    }
 }
 
 #[async_trait]
 impl AppViews for World {
+    fn problems(&self, app: &Application) -> Vec<Condition> {
+        let state = self.state.lock();
+        let destination = &app.spec.destination;
+        let place = Place {
+            server: &destination.server,
+            name: &destination.name,
+            namespace: &destination.namespace,
+        };
+        let rules = ProjectRules::from_project(&state.projects[app.spec.project()]);
+        target::problems(&app.spec, &rules, place)
+    }
+
     async fn tree(&self, _: &AppKey) -> Result<ResourceTree, ApiError> {
         Ok(self.state.lock().tree.clone())
     }
@@ -632,6 +668,13 @@ impl Destination for World {
         Ok(vec![
             json!({"metadata": {"name": format!("{name}.1")}, "reason": "Started"}),
         ])
+    }
+
+    fn follow_events(&self, _: &str, name: &str, _: Option<&str>) -> EventStream {
+        let first = json!({"metadata": {"name": format!("{name}.object")}});
+        stream::iter([Ok(vec![first])])
+            .chain(stream::pending())
+            .boxed()
     }
 
     async fn logs(

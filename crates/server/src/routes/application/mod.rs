@@ -81,6 +81,10 @@ pub(super) fn streams() -> Routes {
             "/api/v1/stream/applications/{name}/resource-tree",
             get(tree::bind_watch),
         )
+        .route(
+            "/api/v1/stream/applications/{name}/events",
+            get(events::bind_watch),
+        )
         .route("/api/v1/applications/{name}/logs", get(logs::bind))
         .route(
             "/api/v1/applications/{name}/pods/{pod}/logs",

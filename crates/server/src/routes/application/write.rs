@@ -2,7 +2,7 @@
 
 use axum::extract::Path;
 use driftless_api::application::Spec;
-use driftless_api::{AppProject, Application, ObjectMeta, annotation, validation};
+use driftless_api::{AppProject, Application, ObjectMeta, annotation};
 use driftless_core::glob::Glob;
 use driftless_kube::write::PatchType;
 use driftless_manifest::merge_patch;
@@ -283,7 +283,8 @@ pub async fn patch(cx: &Ctx, name: String, request: &PatchRequest) -> Result<Val
         AppProject::DEFAULT.clone_into(&mut app.spec.project);
     }
     may_move(cx, &stored.object, &app)?;
-    check(cx, &app, true)?;
+    // Annotations can be set whatever is wrong with the spec: they are how people say what to do about it.
+    check(cx, &app, app.spec != stored.object.spec)?;
     replace(cx, &stored.object, &app, "updated application spec").await
 }
 
@@ -304,7 +305,7 @@ fn may_move(cx: &Ctx, existing: &Application, app: &Application) -> Result<(), A
     cx.require("applications", "update", &object)
 }
 
-/// Checks what can be checked without asking a repository or a cluster.
+/// Checks what can be known at once: the namespace, and unless switched off what the controller would refuse anyway.
 fn check(cx: &Ctx, app: &Application, validate: bool) -> Result<(), ApiError> {
     let project = access::project_of(cx, app)?;
     let namespace = &app.metadata.namespace;
@@ -322,15 +323,18 @@ fn check(cx: &Ctx, app: &Application, validate: bool) -> Result<(), ApiError> {
     if !validate {
         return Ok(());
     }
-    let problems: Vec<String> = validation::validate(&app.spec)
+    let problems: Vec<String> = cx
+        .deps()
+        .views
+        .problems(app)
         .into_iter()
-        .map(|condition| condition.message)
+        .map(|condition| format!("{}: {}", condition.kind.as_str(), condition.message))
         .collect();
     if problems.is_empty() {
         return Ok(());
     }
     let name = &app.metadata.name;
-    let problems = problems.join("; ");
+    let problems = problems.join(";");
     Err(ApiError::invalid(format!(
         "application spec for {name} is invalid: {problems}"
     )))

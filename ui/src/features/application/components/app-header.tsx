@@ -8,7 +8,7 @@ import { ExternalLink } from '@/components/external-link';
 import { Menu } from '@/components/menu';
 import { StreamIndicator } from '@/components/stream-indicator';
 import { isAutomated, isOperating } from '@/lib/application';
-import { safeHref } from '@/lib/format';
+import { titledLink } from '@/lib/format';
 import type { StreamState } from '@/lib/stream';
 import { useActions } from '../hooks/use-actions';
 import styles from './app-header.module.css';
@@ -24,7 +24,7 @@ export function AppHeader({ app, stream, onSync, onDelete }: Props) {
   const { t } = useTranslation();
   const { refresh, terminate } = useActions(app);
   const operating = isOperating(app);
-  const links = (app.status?.summary?.externalURLs ?? []).filter((url) => safeHref(url)).slice(0, 3);
+  const links = (app.status?.summary?.externalURLs ?? []).flatMap((url) => titledLink(url) ?? []).slice(0, 3);
   return (
     <header className={styles.header}>
       <div className={styles.names}>
@@ -38,9 +38,7 @@ export function AppHeader({ app, stream, onSync, onDelete }: Props) {
           <Chip>{t('app.manualSync')}</Chip>
         )}
         {app.metadata.deletionTimestamp ? <Chip tone="danger">{t('app.deleting')}</Chip> : null}
-        {links.map((url) => (
-          <ExternalLink key={url} href={url}>{new URL(url).host}</ExternalLink>
-        ))}
+        {links.map(({ title, href }) => <ExternalLink key={`${title} ${href}`} href={href}>{title}</ExternalLink>)}
       </div>
       <div className={styles.actions}>
         <StreamIndicator state={stream} />

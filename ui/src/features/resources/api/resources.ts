@@ -35,18 +35,19 @@ export const resourceQuery = (id: AppId, ref: ResourceRef) =>
     staleTime: 2_000,
   });
 
+export function eventsStreamPath(id: AppId): string {
+  return `api/v1/stream/applications/${encodeURIComponent(id.name)}/events`;
+}
+
+export function eventsParams(id: AppId, ref?: ResourceRef) {
+  return { appNamespace: id.namespace, ...(ref ? { resourceNamespace: ref.namespace, resourceName: ref.name, resourceUID: ref.uid } : {}) };
+}
+
 export const eventsQuery = (id: AppId, ref?: ResourceRef) =>
   queryOptions({
     queryKey: ['events', id.namespace, id.name, ref ? resourceKey(ref) : ''],
     queryFn: ({ signal }) =>
-      request<EventList>(applicationPath(id, '/events'), {
-        query: {
-          appNamespace: id.namespace,
-          ...(ref ? { resourceNamespace: ref.namespace, resourceName: ref.name, resourceUID: ref.uid } : {}),
-        },
-        signal,
-      }),
-    refetchInterval: 10_000,
+      request<EventList>(applicationPath(id, '/events'), { query: eventsParams(id, ref), signal }),
   });
 
 export function deleteResource(id: AppId, ref: ResourceRef, how: 'normal' | 'force' | 'orphan'): Promise<unknown> {

@@ -1,13 +1,16 @@
-import { useQuery } from '@tanstack/react-query';
+import { useQuery, useQueryClient } from '@tanstack/react-query';
 import clsx from 'clsx';
 import { ScrollText } from 'lucide-react';
 import { useTranslation } from 'react-i18next';
-import type { KubernetesEvent, ResourceRef } from '@/api-types';
+import type { EventList, KubernetesEvent, ResourceRef } from '@/api-types';
 import { Empty, ErrorPanel, Skeleton } from '@/components/empty';
 import { Ago } from '@/components/time';
 import type { AppId } from '@/lib/application';
-import { eventsQuery } from '../api/resources';
+import { useStream } from '@/lib/use-stream';
+import { eventsParams, eventsQuery, eventsStreamPath } from '../api/resources';
 import styles from './events-view.module.css';
+
+const POLL_MS = 10_000;
 
 export function lastSeen(event: KubernetesEvent): string | undefined {
   return event.series?.lastObservedTime ?? event.lastTimestamp ?? event.eventTime ?? event.firstTimestamp ?? event.metadata.creationTimestamp;
@@ -16,7 +19,15 @@ export function lastSeen(event: KubernetesEvent): string | undefined {
 /** What Kubernetes and the controller have to say, latest first: of one object, or of the application itself. */
 export function EventsView({ id, target }: { id: AppId; target?: ResourceRef }) {
   const { t } = useTranslation();
-  const query = useQuery(eventsQuery(id, target));
+  const client = useQueryClient();
+  const { queryKey } = eventsQuery(id, target);
+  const stream = useStream<EventList>({
+    path: eventsStreamPath(id),
+    query: eventsParams(id, target),
+    onMessage: (events) => client.setQueryData(queryKey, events),
+  });
+  // Servers without this stream are asked again now and then.
+  const query = useQuery({ ...eventsQuery(id, target), refetchInterval: stream === 'open' ? false : POLL_MS });
   if (query.isPending) return <Skeleton lines={6} />;
   if (query.isError && !query.data) return <ErrorPanel error={query.error} onRetry={() => void query.refetch()} />;
   const events = [...(query.data.items ?? [])].sort((a, b) => Date.parse(lastSeen(b) ?? '') - Date.parse(lastSeen(a) ?? ''));

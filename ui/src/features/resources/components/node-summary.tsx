@@ -2,7 +2,7 @@ import type { ReactNode } from 'react';
 import { useTranslation } from 'react-i18next';
 import { ExternalLink } from '@/components/external-link';
 import { Health, Sync } from '@/components/status';
-import { absoluteTime } from '@/lib/format';
+import { absoluteTime, titledLink } from '@/lib/format';
 import { Ago } from '@/components/time';
 import type { GraphNode } from '../graph';
 import styles from './node-panel.module.css';
@@ -25,7 +25,7 @@ export function NodeSummary({ node }: { node: GraphNode }) {
         {node.createdAt ? <Fact name={t('resource.created')}><span>{absoluteTime(node.createdAt, i18n.language)} (<Ago at={node.createdAt} />)</span></Fact> : null}
         {node.info.map((info) => <Fact key={info.name} name={info.name}>{info.value}</Fact>)}
         {node.images.length > 0 ? <Fact name={t('resource.images')}>{node.images.map((image) => <code key={image} className={styles.block}>{image}</code>)}</Fact> : null}
-        {node.externalUrls.length > 0 ? <Fact name={t('resource.links')}>{node.externalUrls.map((url) => <ExternalLink key={url} href={url}>{url}</ExternalLink>)}</Fact> : null}
+        {node.externalUrls.length > 0 ? <Fact name={t('resource.links')}>{node.externalUrls.map((url) => <ExternalLink key={url} href={titledLink(url)?.href}>{titledLink(url)?.title ?? url}</ExternalLink>)}</Fact> : null}
       </dl>
     </div>
   );

@@ -25,7 +25,6 @@ export function useTree(app: Application): Tree {
     onMessage: (tree) => {
       client.setQueryData(queryKey, tree);
       void client.invalidateQueries({ queryKey: ['resource', id.namespace, id.name] });
-      void client.invalidateQueries({ queryKey: ['events', id.namespace, id.name] });
     },
     onReconnected: () => void client.invalidateQueries({ queryKey }),
   });
