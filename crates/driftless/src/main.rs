@@ -27,6 +27,8 @@ enum Command {
     Serve(serve::Args),
     /// Print the CustomResourceDefinitions as YAML
     Crds(driftless_cli::crds::Args),
+    /// Render a source where it lies, without a cluster
+    Template(driftless_cli::template::Args),
 }
 
 fn main() -> ExitCode {
@@ -35,6 +37,14 @@ fn main() -> ExitCode {
         Command::Serve(args) => serve::run(args),
         Command::Crds(args) => {
             driftless_cli::crds::run(&args, &mut std::io::stdout().lock()).map_err(Into::into)
+        }
+        Command::Template(args) => {
+            let (mut out, mut err) = (std::io::stdout().lock(), std::io::stderr().lock());
+            match driftless_cli::template::run(&args, &mut out, &mut err) {
+                Ok(true) => Ok(()),
+                Ok(false) => return ExitCode::FAILURE,
+                Err(error) => Err(error.into()),
+            }
         }
     };
     match outcome {

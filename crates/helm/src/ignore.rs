@@ -86,41 +86,55 @@ pub(crate) fn matches(pattern: &str, name: &str) -> bool {
     match_from(&pattern, &name)
 }
 
+/// Follows pattern and name side by side; the last star takes what the rest leaves over, so the work is at most
+/// the product of both lengths.
 fn match_from(pattern: &[char], name: &[char]) -> bool {
-    let Some((first, rest)) = pattern.split_first() else {
-        return name.is_empty();
-    };
-    match first {
-        '*' => {
-            // Stars in a row are one star, which keeps the search short.
-            let rest = rest
-                .iter()
-                .position(|c| *c != '*')
-                .and_then(|at| rest.get(at..))
-                .unwrap_or_default();
-            let reach = name.iter().position(|c| *c == '/').unwrap_or(name.len());
-            (0..=reach).any(|skip| match_from(rest, name.get(skip..).unwrap_or_default()))
+    let (mut at, mut place) = (pattern, name);
+    let mut star: Option<(&[char], &[char])> = None;
+    loop {
+        if let Some(('*', rest)) = at.split_first() {
+            star = Some((rest, place));
+            at = rest;
+            continue;
         }
-        '?' => match name.split_first() {
-            Some((c, tail)) if *c != '/' => match_from(rest, tail),
-            _ => false,
-        },
-        '[' => match (class(rest, name.first().copied()), name.split_first()) {
-            (Some((true, rest)), Some((_, tail))) => match_from(rest, tail),
-            _ => false,
-        },
-        '\\' => match (rest.split_first(), name.split_first()) {
-            (Some((c, rest)), Some((n, tail))) if c == n => match_from(rest, tail),
-            _ => false,
-        },
-        c => match name.split_first() {
-            Some((n, tail)) if n == c => match_from(rest, tail),
-            _ => false,
-        },
+        if at.is_empty() && place.is_empty() {
+            return true;
+        }
+        if let Some((rest, tail)) = match_one(at, place) {
+            (at, place) = (rest, tail);
+            continue;
+        }
+        match star {
+            Some((rest, from)) => match from.split_first() {
+                Some((skipped, tail)) if *skipped != '/' => {
+                    star = Some((rest, tail));
+                    (at, place) = (rest, tail);
+                }
+                _ => return false,
+            },
+            None => return false,
+        }
     }
 }
 
-/// Reads a class after its `[`; says whether the character is in it.
+/// Matches one element of a pattern that is no star against one character.
+fn match_one<'a>(pattern: &'a [char], name: &'a [char]) -> Option<(&'a [char], &'a [char])> {
+    let (first, rest) = pattern.split_first()?;
+    let (found, tail) = name.split_first()?;
+    match first {
+        '?' => (*found != '/').then_some((rest, tail)),
+        '[' => match class(rest, Some(*found))? {
+            (true, rest) => Some((rest, tail)),
+            _ => None,
+        },
+        '\\' => {
+            let (literal, rest) = rest.split_first()?;
+            (literal == found).then_some((rest, tail))
+        }
+        literal => (literal == found).then_some((rest, tail)),
+    }
+}
+
 fn class(pattern: &[char], character: Option<char>) -> Option<(bool, &[char])> {
     let (negated, mut rest) = match pattern.split_first() {
         Some(('^', rest)) => (true, rest),

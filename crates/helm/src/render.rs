@@ -1,6 +1,6 @@
 //! A chart and what the user wants → manifests.
 
-use driftless_gotemplate::{Budget, Map, Str, Value};
+use driftless_gotemplate::{Budget, Exec, Map, Registry, Str, TemplateSet, Value};
 
 use crate::capabilities::Capabilities;
 use crate::chart::Chart;
@@ -115,6 +115,21 @@ fn check_release_name(name: &str) -> Result<(), Error> {
     Ok(())
 }
 
+/// Runs the template of a release's name (`--name-template`).
+///
+/// # Errors
+/// The template is wrong; the text says how.
+pub fn release_name(template: &str) -> Result<String, String> {
+    let registry = Registry::with_sprig();
+    let mut set = TemplateSet::default();
+    set.parse("name-template", &Str::from(template), &registry)
+        .map_err(|error| format!("template: {error}"))?;
+    let host = ();
+    Exec::new(&registry, &set, &host, Budget::default(), None)
+        .run("name-template", &Value::Nil)
+        .map_err(|error| error.to_string())
+}
+
 fn check_chart(chart: &Chart) -> Result<(), Error> {
     if chart.is_library() {
         return Err(Error::Release(format!(
@@ -155,8 +170,8 @@ pub fn render(
     values: &Map,
     options: &Options,
 ) -> Result<Rendered, Error> {
-    check_release_name(&options.release.name)?;
     check_chart(&chart)?;
+    check_release_name(&options.release.name)?;
     dependency::process(&mut chart, values).map_err(Error::Values)?;
     let merged = coalesce_values(&chart, values, Nulls::Remove).map_err(Error::Values)?;
     if options.check_schema {

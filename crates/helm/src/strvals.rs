@@ -44,6 +44,20 @@ pub fn parse_literal(text: &str, into: &Map) -> Result<(), String> {
     Ok(())
 }
 
+/// Returns the paths that `--set-file` expressions name, as far as they can be read.
+pub fn named_files(texts: &[String]) -> Vec<String> {
+    let named = std::cell::RefCell::new(Vec::new());
+    let read = |path: &str| {
+        named.borrow_mut().push(path.to_owned());
+        Ok(String::new())
+    };
+    for text in texts {
+        // What is wrong with an expression is told when it is applied.
+        let _ = parse(text, &Map::default(), &Reading::File(&read));
+    }
+    named.into_inner()
+}
+
 struct Parser<'a> {
     rest: &'a str,
     reading: &'a Reading<'a>,

@@ -4,7 +4,7 @@ use smallvec::SmallVec;
 
 use super::{Exec, Frame, Run, at};
 use crate::error::{Cause, ExecError, Fault};
-use crate::parse::ast::{Command, Expr, ExprKind, Number, Pipe};
+use crate::parse::ast::{Command, Expr, ExprKind, Number, Pipe, UNDEFINED};
 use crate::registry::{Func, FuncId, Ty};
 use crate::value::{MapKind, Str, Value};
 
@@ -17,7 +17,11 @@ impl Exec<'_> {
             value = Some(self.command(frame, dot, command, value)?);
         }
         let value = value.unwrap_or_default();
-        for (slot, _) in &pipe.decl {
+        for (slot, name) in &pipe.decl {
+            if *slot == UNDEFINED {
+                let message = format!("undefined variable: {name}");
+                return Err(at(frame.template, pipe.pos, pipe.to_string(), message));
+            }
             frame.set(*slot, value.clone());
         }
         Ok(value)
@@ -40,7 +44,7 @@ impl Exec<'_> {
             }
             ExprKind::Field(names) => self.fields(frame, dot, dot, names, first, rest, last, false),
             ExprKind::Variable(slot, _, names) => {
-                let value = frame.vars.get(*slot).cloned().unwrap_or_default();
+                let value = variable(frame, *slot, first)?;
                 if names.is_empty() {
                     not_a_function(frame, first, rest, last.as_ref())?;
                     return Ok(value);
@@ -75,7 +79,7 @@ impl Exec<'_> {
             ExprKind::Nil => Ok(Value::Nil),
             ExprKind::Field(names) => self.fields(frame, dot, dot, names, expr, &[], None, false),
             ExprKind::Variable(slot, _, names) => {
-                let value = frame.vars.get(*slot).cloned().unwrap_or_default();
+                let value = variable(frame, *slot, expr)?;
                 if names.is_empty() {
                     return Ok(value);
                 }
@@ -352,6 +356,17 @@ fn ideal(number: &Number) -> Option<Value> {
         return number.float.map(Value::Float);
     }
     number.int.map(Value::Int)
+}
+
+fn variable(frame: &Frame<'_>, slot: usize, expr: &Expr) -> Run<Value> {
+    if let Some(value) = frame.vars.get(slot) {
+        return Ok(value.clone());
+    }
+    let ExprKind::Variable(_, name, _) = &expr.kind else {
+        return Ok(Value::Nil);
+    };
+    let message = format!("undefined variable: {name}");
+    Err(at(frame.template, expr.pos, expr.to_string(), message))
 }
 
 fn not_a_function(frame: &Frame<'_>, first: &Expr, rest: &[Expr], last: Option<&Value>) -> Run<()> {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::error::{Cause, ExecError, Fault};
 use crate::fmt::print_value;
-use crate::parse::ast::{Block, Branch, Node};
+use crate::parse::ast::{Block, Branch, Node, UNDEFINED};
 use crate::parse::{self, ParseError, Source, Template};
 use crate::registry::Registry;
 use crate::value::{Str, Value};
@@ -348,6 +348,11 @@ impl<'a> Exec<'a> {
         let mut iterate = |exec: &mut Self, frame: &mut Frame<'_>, key: Value, item: Value| {
             any = true;
             exec.step(frame, branch.pipe.pos)?;
+            if branch.pipe.decl.iter().any(|(slot, _)| *slot == UNDEFINED) {
+                let shown = branch.pipe.to_string();
+                let message = "undefined variable".to_owned();
+                return Err(at(frame.template, branch.pipe.pos, shown, message));
+            }
             match branch.pipe.decl.as_slice() {
                 [] => {}
                 [(slot, _)] => frame.set(*slot, item.clone()),

@@ -5,6 +5,9 @@ use std::fmt;
 use crate::registry::FuncId;
 use crate::value::Str;
 
+/// The slot of a variable that is read or set where it is not in scope; an error when it comes to that.
+pub const UNDEFINED: usize = usize::MAX;
+
 /// Blocks, one after the other.
 pub type Block = Vec<Node>;
 

@@ -77,6 +77,7 @@ pub fn parse(
         registry,
         source: source.clone(),
         vars: vec!["$"],
+        known: vec!["$"],
         templates: Vec::new(),
         range_depth: 0,
         depth: 0,
@@ -100,6 +101,9 @@ struct Parser<'a> {
     registry: &'a Registry,
     source: Arc<Source>,
     vars: Vec<&'a str>,
+    /// The names that Go's reader accepts. It is more generous than a run is: a variable of the first branch is
+    /// still accepted in the other one, and one that is only assigned to counts as declared.
+    known: Vec<&'a str>,
     templates: Vec<Arc<Template>>,
     range_depth: usize,
     depth: usize,
@@ -246,12 +250,14 @@ impl<'a> Parser<'a> {
         };
         self.expect(Kind::RightDelim, context)?;
         let vars = std::mem::replace(&mut self.vars, vec!["$"]);
+        let known = std::mem::replace(&mut self.known, vec!["$"]);
         let range_depth = std::mem::take(&mut self.range_depth);
         let (body, ends) = self.item_list()?;
         if let Ends::Else = ends {
             return self.fail(format!("unexpected {{{{else}}}} in {context}"));
         }
         self.vars = vars;
+        self.known = known;
         self.range_depth = range_depth;
         self.add(&name, body)
     }
@@ -361,6 +367,7 @@ impl<'a> Parser<'a> {
 
     fn control(&mut self, context: &'static str) -> Parsed<Branch> {
         let mark = self.vars.len();
+        let mark_known = self.known.len();
         let pos = self.peek_non_space()?.pos;
         let pipe = self.pipeline(context, Kind::RightDelim, pos)?;
         if context == "range" {
@@ -398,6 +405,7 @@ impl<'a> Parser<'a> {
             }
         }
         self.vars.truncate(mark);
+        self.known.truncate(mark_known);
         Ok(Branch {
             pipe,
             body,
@@ -423,12 +431,14 @@ impl<'a> Parser<'a> {
         let pipe_pos = self.peek_non_space()?.pos;
         let pipe = self.pipeline(context, Kind::RightDelim, pipe_pos)?;
         let vars = std::mem::replace(&mut self.vars, vec!["$"]);
+        let known = std::mem::replace(&mut self.known, vec!["$"]);
         let range_depth = std::mem::take(&mut self.range_depth);
         let (body, ends) = self.item_list()?;
         if let Ends::Else = ends {
             return self.fail(format!("unexpected {{{{else}}}} in {context}"));
         }
         self.vars = vars;
+        self.known = known;
         self.range_depth = range_depth;
         self.add(&name, body)?;
         Ok(Item::Node(Node::Template {
@@ -536,11 +546,9 @@ impl<'a> Parser<'a> {
         }
         let mut new = Vec::new();
         for name in names {
+            self.known.push(name);
             let slot = if pipe.is_assign {
-                let Some(slot) = self.vars.iter().rposition(|known| *known == name) else {
-                    return self.fail(format!("undefined variable {name:?}"));
-                };
-                slot
+                self.slot(name).unwrap_or(ast::UNDEFINED)
             } else {
                 new.push(name);
                 self.vars.len() + new.len() - 1
@@ -548,6 +556,10 @@ impl<'a> Parser<'a> {
             pipe.decl.push((slot, Str::from(name)));
         }
         Ok(new)
+    }
+
+    fn slot(&self, name: &str) -> Option<usize> {
+        self.vars.iter().rposition(|known| *known == name)
     }
 
     fn range_can_only_initialize<T>(&self, token: Token<'a>, context: &str) -> Parsed<T> {
@@ -655,8 +667,13 @@ impl<'a> Parser<'a> {
             Kind::Dot => ExprKind::Dot,
             Kind::Nil => ExprKind::Nil,
             Kind::Variable => {
-                let Some(slot) = self.vars.iter().rposition(|known| *known == token.text) else {
-                    return self.error(token.line, format!("undefined variable {:?}", token.text));
+                let slot = match self.slot(token.text) {
+                    Some(slot) => slot,
+                    None if self.known.contains(&token.text) => ast::UNDEFINED,
+                    None => {
+                        let message = format!("undefined variable {:?}", token.text);
+                        return self.error(token.line, message);
+                    }
                 };
                 ExprKind::Variable(slot, Str::from(token.text), Vec::new())
             }
