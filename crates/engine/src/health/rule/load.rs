@@ -107,7 +107,7 @@ pub(super) fn table(files: &[(&str, &str)]) -> Result<Table, Error> {
             file: (*file).to_owned(),
             source,
         })?;
-        for entry in documents.iter().flat_map(|one| one.as_array()).flatten() {
+        for entry in documents.iter().filter_map(|one| one.as_array()).flatten() {
             add(&mut table, file, entry)?;
         }
     }
