@@ -5,7 +5,7 @@ import type { Application, HealthStatusCode } from '@/api-types';
 import { Empty, ErrorPanel, Skeleton } from '@/components/empty';
 import { Select, TextInput } from '@/components/field';
 import { Segmented } from '@/components/segmented';
-import { readPreference, writePreference } from '@/lib/storage';
+import { isNarrow, readPreference, writePreference } from '@/lib/storage';
 import { useHotkey } from '@/lib/use-hotkey';
 import { ROOT, type GraphNode } from '../graph';
 import { useTree } from '../hooks/use-tree';
@@ -89,7 +89,8 @@ export function Workspace({ app, mode, onMode, selected, tab, onSelect, onTab, o
 }
 
 export function preferredMode(): TreeMode {
-  return readPreference('tree') === 'list' ? 'list' : 'tree';
+  const preference = readPreference('tree') ?? (isNarrow() ? 'list' : 'tree');
+  return preference === 'list' ? 'list' : 'tree';
 }
 
 export function matchesFilter(node: GraphNode, text: string, state: string): boolean {
