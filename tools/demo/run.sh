@@ -90,7 +90,8 @@ cat >"$repo/.git/hooks/post-commit" <<TEXT
 #!/bin/sh
 # Tells Driftless of a commit, as a Git host does after a push. Without it, Driftless would look within 30 s.
 push='{"ref": "refs/heads/main", "repository": {"html_url": "file://$repo", "default_branch": "main"}}'
-curl -fs -m 2 -o /dev/null -H 'X-GitHub-Event: push' -H 'Content-Type: application/json' -d "\$push" http://$address/api/webhook || true
+"$(command -v node)" -e 'fetch(process.argv[1], { method: "POST", body: process.argv[2],
+  headers: { "X-GitHub-Event": "push", "Content-Type": "application/json" } }).catch(() => {})' http://$address/api/webhook "\$push" || true
 TEXT
 chmod +x "$repo/.git/hooks/post-commit"
 for application in examples/applications/*.yaml; do
