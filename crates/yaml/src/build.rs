@@ -4,12 +4,38 @@ use std::borrow::Cow;
 
 use serde_json::{Map, Number, Value};
 
+/// How a scalar was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form<'a> {
+    /// Without quotes: the text decides what it means.
+    Plain,
+    /// In single quotes.
+    Single,
+    /// In double quotes.
+    Double,
+    /// A block that keeps its lines.
+    Literal,
+    /// A block whose lines are joined.
+    Folded,
+    /// With a tag, written in full.
+    Tagged(&'a str),
+}
+
 /// Builds values of some type out of what a document says.
 pub trait Build {
     /// One value. Aliases are clones of it.
     type Value: Clone;
     /// A mapping that is being filled.
     type Map;
+    /// Whether scalars are wanted as they are written, not as what they mean.
+    const RAW: bool = false;
+
+    /// Takes a scalar as it is written. Called only when [`Build::RAW`] is set.
+    fn raw(&mut self, text: Cow<'_, str>, _form: Form<'_>) -> Self::Value {
+        self.string(text)
+    }
+    /// Tells how the key of the next [`Build::insert`] is written. Called only when [`Build::RAW`] is set.
+    fn raw_key(&mut self, _form: Form<'_>) {}
 
     /// Returns null.
     fn null(&mut self) -> Self::Value;

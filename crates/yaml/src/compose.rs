@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::Limits;
-use crate::build::Build;
+use crate::build::{Build, Form};
 use crate::error::{Error, GoPlace};
 use crate::resolve::{self, Scalar};
 use crate::scan::{Mark, Scanner, Style, Tok, at, parse_error};
@@ -67,8 +67,21 @@ enum Meaning {
     /// Untagged and plain: the text decides.
     Plain,
     /// Untagged and quoted.
-    Str,
+    Str(Style),
     Tagged(String),
+}
+
+impl Meaning {
+    fn form(&self) -> Form<'_> {
+        match self {
+            Self::Plain | Self::Str(Style::Plain) => Form::Plain,
+            Self::Str(Style::Single) => Form::Single,
+            Self::Str(Style::Double) => Form::Double,
+            Self::Str(Style::Literal) => Form::Literal,
+            Self::Str(Style::Folded) => Form::Folded,
+            Self::Tagged(tag) => Form::Tagged(tag),
+        }
+    }
 }
 
 struct Node<'a, V> {
@@ -280,7 +293,7 @@ impl<'a, B: Build> Parser<'a, B> {
                 let meaning = match tag {
                     Some(tag) => Meaning::Tagged(tag),
                     None if style == Style::Plain => Meaning::Plain,
-                    None => Meaning::Str,
+                    None => Meaning::Str(style),
                 };
                 Ok(scalar_node(text, meaning, start))
             }
@@ -590,8 +603,15 @@ impl<'a, B: Build> Parser<'a, B> {
             return self.merge(&mut entries.map, &value);
         }
         let (key_mark, value_mark) = (key.mark, value.mark);
+        let meaning = match &key.content {
+            Content::Scalar(_, meaning) if B::RAW => Some(meaning.clone()),
+            _ => None,
+        };
         let key = Self::key(key)?;
         let value = self.value(value)?;
+        if let Some(meaning) = meaning {
+            self.build.raw_key(meaning.form());
+        }
         if self.duplicates == Duplicates::Last {
             self.build.insert(&mut entries.map, key, value);
             return Ok(());
@@ -629,6 +649,9 @@ impl<'a, B: Build> Parser<'a, B> {
         let Content::Scalar(text, meaning) = node.content else {
             return Err(at(mark, "a mapping or sequence cannot be a key".to_owned()));
         };
+        if B::RAW {
+            return Ok(text);
+        }
         let scalar = match resolve_scalar(&text, &meaning, mark)? {
             Resolved::Text(text) => return Ok(Cow::Owned(text)),
             Resolved::Scalar(scalar) => scalar,
@@ -649,6 +672,9 @@ impl<'a, B: Build> Parser<'a, B> {
             Content::Mapping(value) | Content::Sequence(value) => return Ok(value),
             Content::Scalar(text, meaning) => (text, meaning),
         };
+        if B::RAW {
+            return Ok(self.build.raw(text, meaning.form()));
+        }
         let scalar = match resolve_scalar(&text, &meaning, mark)? {
             Resolved::Text(text) => return Ok(self.build.string(Cow::Owned(text))),
             Resolved::Scalar(scalar) => scalar,
@@ -730,7 +756,7 @@ fn is_merge<V>(node: &Node<'_, V>) -> bool {
     match &node.content {
         Content::Scalar(text, meaning) if text == "<<" && !node.alias => match meaning {
             Meaning::Plain => true,
-            Meaning::Str => false,
+            Meaning::Str(_) => false,
             Meaning::Tagged(tag) => tag == "!" || tag.strip_prefix(CORE) == Some("merge"),
         },
         _ => false,
@@ -747,7 +773,7 @@ enum Resolved {
 fn resolve_scalar(text: &str, meaning: &Meaning, mark: Mark) -> Result<Resolved, Error> {
     let tag = match meaning {
         Meaning::Plain => return Ok(Resolved::Scalar(resolve::plain(text))),
-        Meaning::Str => return Ok(Resolved::Scalar(Scalar::Str)),
+        Meaning::Str(_) => return Ok(Resolved::Scalar(Scalar::Str)),
         Meaning::Tagged(tag) => tag,
     };
     let Some(kind) = tag.strip_prefix(CORE) else {

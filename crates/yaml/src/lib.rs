@@ -21,7 +21,7 @@ mod scan;
 mod text;
 mod write;
 
-pub use build::{Build, JsonBuild};
+pub use build::{Build, Form, JsonBuild};
 pub use compose::{Duplicates, Reader};
 pub use error::Error;
 pub use float::format_g;

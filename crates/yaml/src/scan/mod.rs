@@ -24,8 +24,10 @@ const MAX_SIMPLE_KEY: u32 = 1024;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Style {
     Plain,
-    Quoted,
-    Block,
+    Single,
+    Double,
+    Literal,
+    Folded,
 }
 
 #[derive(Clone, Debug, PartialEq)]

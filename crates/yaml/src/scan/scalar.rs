@@ -152,6 +152,11 @@ impl Scanner<'_> {
 
     pub(super) fn scan_quoted(&mut self, quote: u8) -> Result<(), Error> {
         let mark = self.cursor.mark();
+        let style = if quote == b'"' {
+            Style::Double
+        } else {
+            Style::Single
+        };
         self.cursor.skip(1);
         // Most quoted scalars are one line without escapes.
         let rest = self.cursor.rest();
@@ -168,12 +173,12 @@ impl Scanner<'_> {
             let text = self.cursor.slice(from, from + end);
             if text.is_ascii() && !text.contains('\r') {
                 self.cursor.skip(end + 1);
-                self.push(Tok::Scalar(Cow::Borrowed(text), Style::Quoted), mark);
+                self.push(Tok::Scalar(Cow::Borrowed(text), style), mark);
                 return Ok(());
             }
         }
         let text = self.quoted_text(quote, mark)?;
-        self.push(Tok::Scalar(Cow::Owned(text), Style::Quoted), mark);
+        self.push(Tok::Scalar(Cow::Owned(text), style), mark);
         Ok(())
     }
 
@@ -345,7 +350,12 @@ impl Scanner<'_> {
         if chomp == Chomp::Keep {
             text.push_str(&trailing);
         }
-        self.push(Tok::Scalar(Cow::Owned(text), Style::Block), mark);
+        let style = if literal {
+            Style::Literal
+        } else {
+            Style::Folded
+        };
+        self.push(Tok::Scalar(Cow::Owned(text), style), mark);
         Ok(())
     }
 

@@ -1,0 +1,705 @@
+//! One build, from the folder of a kustomization to its objects.
+
+use std::sync::Arc;
+
+use driftless_core::Tree;
+use serde_json::Value;
+
+use crate::config::{self, Config, merge_all, merge_one, merge_shared};
+use crate::error::{Context as _, Error, Result, quote};
+use crate::generate::helm::ChartGenerator;
+use crate::generate::{Kind, merge_options};
+use crate::kustomization::{COMPONENT, Kustomization, SortOptions, Var};
+use crate::load::{Budget, Loader};
+use crate::node::write_yaml;
+use crate::options::{Options, Order, Services};
+use crate::origin::Origin;
+use crate::plugin::{self, Generator};
+use crate::resource::Resource;
+use crate::schema::Schemas;
+use crate::set::{Set, read_objects};
+use crate::transform::image::ImageTag;
+use crate::transform::label::Entries;
+use crate::transform::name::Affix;
+use crate::transform::namespace::{Existing, Namespace, Subjects};
+use crate::transform::patch::{JsonPatches, PatchEntry, StrategicMerge, in_file};
+use crate::transform::replacement::Replacements;
+use crate::transform::replica::Replicas;
+use crate::transform::var::Vars;
+use crate::transform::{Transformer, hash, order, reference};
+
+/// File names of kustomizations; exactly one has to be there.
+const FILE_NAMES: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
+const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+/// The version whose behaviour this is, as the label tells it.
+const VERSION: &str = "kustomize-v5.8.1";
+
+/// What accumulates from bases, files and generators.
+#[derive(Default)]
+struct Accumulator {
+    set: Set,
+    config: Arc<Config>,
+    vars: Vars,
+}
+
+impl Accumulator {
+    fn merge(&mut self, other: Accumulator) -> Result<()> {
+        self.set.append_all(other.set.list)?;
+        merge_shared(&mut self.config, &other.config)?;
+        self.vars.merge(other.vars)
+    }
+}
+
+/// One kustomization of a build.
+struct Target<'a> {
+    loader: Loader<'a>,
+    kustomization: Kustomization,
+    file: &'static str,
+    /// Where this kustomization is, when the result shall tell.
+    origin: Option<Origin>,
+    /// The namespace charts of bases go to.
+    chart_namespace: String,
+}
+
+/// The state of a build.
+pub(crate) struct Build<'a> {
+    options: &'a Options,
+    services: Services<'a>,
+    schemas: Schemas,
+    pub(crate) warnings: Vec<String>,
+}
+
+impl<'a> Build<'a> {
+    pub(crate) fn new(options: &'a Options, services: Services<'a>) -> Self {
+        Self {
+            options,
+            services,
+            schemas: Schemas::default(),
+            warnings: Vec::new(),
+        }
+    }
+
+    /// Builds the kustomization in a folder of the tree.
+    pub(crate) fn run(
+        &mut self,
+        tree: &dyn Tree,
+        path: &str,
+        budget: &Budget,
+    ) -> Result<Vec<Resource>> {
+        let options = self.options;
+        let loader = Loader::new(
+            tree,
+            path,
+            &options.root,
+            options.load_restrictor,
+            self.services.remotes,
+            budget,
+        )?;
+        let mut target = self.load(loader)?;
+        self.choose_schema(&target, true)?;
+        if !target.kustomization.build_metadata.is_empty() {
+            target.origin = Some(Origin::default());
+        }
+        let mut all = self.accumulate(&mut target, Accumulator::default())?;
+        hash::run(&mut all.set, &mut self.schemas)?;
+        reference::run(&mut all.set, &all.config, &mut self.schemas)?;
+        let unused =
+            all.vars
+                .resolve(&mut all.set, &all.config.var_reference, &mut self.schemas)?;
+        if !unused.is_empty() {
+            self.warnings.push(format!(
+                "well-defined vars that were never replaced: {}",
+                unused.join(",")
+            ));
+        }
+        all.set.list.retain(|resource| !resource.is_local());
+        self.sort(&mut all.set, target.kustomization.sort_options.as_ref())?;
+        self.finish(all.set, &target.kustomization)
+    }
+
+    fn sort(&mut self, set: &mut Set, options: Option<&SortOptions>) -> Result<()> {
+        match (options, self.options.order) {
+            (Some(options), given) => {
+                if given != Order::Unspecified {
+                    self.warnings.push(
+                        "Warning: Sorting order is set both in 'kustomization.yaml' ('sortOptions') and in a CLI flag ('--reorder'). Using the kustomization file over the CLI flag."
+                            .to_owned(),
+                    );
+                }
+                order::run(set, options)
+            }
+            (None, Order::None) => Ok(()),
+            (None, Order::Legacy | Order::Unspecified) => {
+                let legacy = SortOptions {
+                    order: "legacy".to_owned(),
+                    legacy: None,
+                };
+                order::run(set, &legacy)
+            }
+        }
+    }
+
+    fn finish(&mut self, mut set: Set, kustomization: &Kustomization) -> Result<Vec<Resource>> {
+        let wants = |option: &str| {
+            kustomization
+                .build_metadata
+                .iter()
+                .any(|wanted| wanted == option)
+        };
+        if self.options.managed_by_label || wants("managedByLabel") {
+            let spec = config::FieldSpec {
+                path: "metadata/labels".to_owned(),
+                create: true,
+                ..config::FieldSpec::default()
+            };
+            let labels = [(MANAGED_BY.to_owned(), VERSION.to_owned())].into();
+            Entries::new(labels, &[spec]).run(&mut set, &mut self.schemas)?;
+        }
+        let (origin, transformations) =
+            (wants("originAnnotations"), wants("transformerAnnotations"));
+        for resource in &mut set.list {
+            resource.strip(origin, transformations)?;
+        }
+        Ok(set.list)
+    }
+
+    fn load<'l>(&mut self, loader: Loader<'l>) -> Result<Target<'l>> {
+        let root = loader.root();
+        let mut found = None;
+        for name in FILE_NAMES {
+            if loader.has_file(name)? && found.replace(name).is_some() {
+                return Err(Error::new(format!(
+                    "Found multiple kustomization files under: {root}\n"
+                )));
+            }
+        }
+        let Some(file) = found else {
+            return Err(Error::missing(format!(
+                "unable to find one of 'kustomization.yaml', 'kustomization.yml' or 'Kustomization' in directory '{root}'"
+            )));
+        };
+        let kustomization = Kustomization::parse(&loader.load(file)?)?;
+        for warning in &kustomization.warnings {
+            self.warnings.push((*warning).to_owned());
+        }
+        if kustomization.is_empty() {
+            return Err(Error::new("kustomization.yaml is empty"));
+        }
+        let problems = kustomization.problems();
+        if !problems.is_empty() {
+            return Err(Error::new(format!(
+                "Failed to read kustomization file under {root}:\n{}",
+                problems.join("\n")
+            )));
+        }
+        Ok(Target {
+            loader,
+            kustomization,
+            file,
+            origin: None,
+            chart_namespace: String::new(),
+        })
+    }
+
+    fn choose_schema(&mut self, target: &Target<'_>, first: bool) -> Result<()> {
+        let openapi = &target.kustomization.openapi;
+        let document = match openapi.get("path") {
+            Some(path) => Some(target.loader.load(path)?),
+            None => None,
+        };
+        let version = openapi.get("version").map(String::as_str);
+        self.schemas.choose(version, document.as_deref(), first)
+    }
+
+    fn accumulate(&mut self, target: &mut Target<'_>, mut all: Accumulator) -> Result<Accumulator> {
+        let resources = std::mem::take(&mut target.kustomization.resources);
+        self.resources(target, &mut all, &resources)
+            .context(|| "accumulating resources")?;
+        let config = self.config(target)?;
+        merge_shared(&mut all.config, &config)?;
+        for path in &target.kustomization.crds {
+            let failed = || format!("loading CRDs {:?}", target.kustomization.crds);
+            let bytes = target.loader.load(path).context(failed)?;
+            let config = config::from_crds(&bytes, path).context(failed)?;
+            merge_shared(&mut all.config, &Arc::new(config)).context(|| "merging CRDs")?;
+        }
+        self.generators(target, &mut all)?;
+        let components = std::mem::take(&mut target.kustomization.components);
+        for path in &components {
+            all = self
+                .component(target, all, path)
+                .context(|| "accumulating components")?;
+        }
+        self.transformers(target, &mut all)?;
+        self.validators(target, &mut all)?;
+        let vars = std::mem::take(&mut target.kustomization.vars);
+        all.vars.add_all(&vars, &mut all.set).context(|| {
+            let shown: Vec<String> = vars.iter().map(Var::go_text).collect();
+            format!("merging vars [{}]", shown.join(" "))
+        })?;
+        let limit = target.loader.budget().limits().objects;
+        if all.set.list.len() > limit {
+            return Err(Error::limit(format!(
+                "the build has more than {limit} objects"
+            )));
+        }
+        Ok(all)
+    }
+
+    fn config(&mut self, target: &Target<'_>) -> Result<Arc<Config>> {
+        let defaults = config::defaults();
+        let paths = &target.kustomization.configurations;
+        if paths.is_empty() {
+            return Ok(defaults);
+        }
+        let documents = paths.iter().map(|path| target.loader.load(path));
+        let own = config::from_documents(documents)?;
+        let mut merged = (*defaults).clone();
+        merged.merge(&own)?;
+        Ok(Arc::new(merged))
+    }
+
+    fn resources(
+        &mut self,
+        target: &mut Target<'_>,
+        all: &mut Accumulator,
+        paths: &[String],
+    ) -> Result<()> {
+        for path in paths {
+            let Err(of_file) = self.file(target, all, path) else {
+                continue;
+            };
+            if of_file.is_final() {
+                return Err(of_file);
+            }
+            let failed = |error: Error| error.context(format!("accumulation err='{of_file}'"));
+            let loader = match target.loader.base(path) {
+                Ok(loader) => loader,
+                Err(error) if error.is_final() => return Err(error),
+                Err(_) if of_file.is_malformed() => return Err(of_file),
+                Err(error) => return Err(failed(error)),
+            };
+            let base = self.base(target, loader, path, None).map_err(failed)?;
+            let root = base.root;
+            all.merge(base.all)
+                .context(|| format!("recursed merging from path '{root}'"))
+                .map_err(failed)?;
+        }
+        Ok(())
+    }
+
+    fn file(&mut self, target: &Target<'_>, all: &mut Accumulator, path: &str) -> Result<()> {
+        let accumulating = || format!("accumulating resources from '{path}'");
+        let bytes = target.loader.load(path).context(accumulating)?;
+        let limits = driftless_yaml::Limits::default();
+        let mut objects = read_objects(&bytes, &limits, &mut self.schemas)
+            .map_err(|error| in_file(error, path))
+            .context(accumulating)?;
+        // The file itself must not hold an object twice.
+        let mut own = Set::default();
+        own.append_all(std::mem::take(&mut objects))
+            .context(accumulating)?;
+        if let Some(origin) = &target.origin {
+            let origin = origin.join(path);
+            for object in &mut own.list {
+                origin.read(object)?;
+            }
+        }
+        all.set
+            .append_all(own.list)
+            .context(|| format!("merging resources from '{path}'"))
+    }
+
+    fn component(
+        &mut self,
+        target: &mut Target<'_>,
+        all: Accumulator,
+        path: &str,
+    ) -> Result<Accumulator> {
+        let loader = target.loader.base(path).map_err(|error| {
+            if error.is_final() {
+                return error;
+            }
+            Error::new(format!("loader.New {}", quote(&error.to_string())))
+        })?;
+        let failed = |error: Error| {
+            if error.is_final() {
+                return error;
+            }
+            Error::new(format!(
+                "accumulateDirectory: {}",
+                quote(&error.to_string())
+            ))
+        };
+        let base = self.base(target, loader, path, Some(all)).map_err(failed)?;
+        let root = base.root;
+        let mut merged = Accumulator::default();
+        merged
+            .merge(base.all)
+            .context(|| format!("recursed merging from path '{root}'"))
+            .map_err(failed)?;
+        Ok(merged)
+    }
+
+    /// Accumulates a base; a component goes on with what is there.
+    fn base(
+        &mut self,
+        parent: &Target<'_>,
+        loader: Loader<'_>,
+        path: &str,
+        component: Option<Accumulator>,
+    ) -> Result<Base> {
+        let root = loader.root();
+        let mut target = self
+            .load(loader)
+            .context(|| format!("couldn't make target for path '{root}'"))?;
+        target
+            .kustomization
+            .build_metadata
+            .clone_from(&parent.kustomization.build_metadata);
+        target.origin = parent.origin.as_ref().map(|origin| origin.join(path));
+        let namespace = &parent.kustomization.namespace;
+        target.chart_namespace = if namespace.is_empty() {
+            parent.chart_namespace.clone()
+        } else {
+            namespace.clone()
+        };
+        self.choose_schema(&target, false)?;
+        let kind = &target.kustomization.kind;
+        if component.is_some() && kind != COMPONENT {
+            return Err(Error::new(format!(
+                "expected kind '{COMPONENT}' for path '{root}' but got '{kind}'"
+            )));
+        }
+        if component.is_none() && kind == COMPONENT {
+            return Err(Error::new(format!(
+                "expected kind != '{COMPONENT}' for path '{root}'"
+            )));
+        }
+        let all = self
+            .accumulate(&mut target, component.unwrap_or_default())
+            .context(|| format!("recursed accumulation of path '{root}'"))?;
+        Ok(Base { all, root })
+    }
+
+    fn generators(&mut self, target: &mut Target<'_>, all: &mut Accumulator) -> Result<()> {
+        let mut generators = self.built_in_generators(target)?;
+        let entries = std::mem::take(&mut target.kustomization.generators);
+        let configs = self
+            .plugin_configs(target, &entries, "generator")
+            .context(|| "loading generator plugins")?;
+        for config in &configs {
+            let generator = plugin::generator(config, &self.options.helm, &target.loader)
+                .context(|| "failed to load generator")
+                .context(|| "loading generator plugins")?;
+            generators.push((generator, Origin::plugin(config)));
+        }
+        for (generator, origin) in generators {
+            let objects = generator.run(&target.loader, self.services.charts, &mut self.schemas)?;
+            let mut own = Set::default();
+            own.append_all(objects)?;
+            for mut object in own.list {
+                if let Some(origin) = &origin {
+                    origin.made(&mut object)?;
+                }
+                all.set
+                    .absorb(object, &mut self.schemas)
+                    .context(|| "merging from generator &{0x0 <nil>}")?;
+            }
+        }
+        Ok(())
+    }
+
+    fn built_in_generators(
+        &mut self,
+        target: &mut Target<'_>,
+    ) -> Result<Vec<(Generator, Option<Origin>)>> {
+        let origin = |kind: &str| {
+            let origin = target.origin.as_ref();
+            origin.map(|origin| origin.built_in(target.file, kind))
+        };
+        let kustomization = &target.kustomization;
+        let global = kustomization.generator_options.as_ref();
+        let mut generators = Vec::new();
+        for (list, kind, name) in [
+            (
+                &kustomization.config_maps,
+                Kind::ConfigMap,
+                "ConfigMapGenerator",
+            ),
+            (&kustomization.secrets, Kind::Secret, "SecretGenerator"),
+        ] {
+            for args in list {
+                let mut args = args.clone();
+                args.options = merge_options(args.options.take(), global);
+                generators.push((Generator::Data(kind, args), origin(name)));
+            }
+        }
+        let globals = &kustomization.helm_globals;
+        for chart in &kustomization.helm_charts {
+            let mut chart = chart.clone();
+            if chart.namespace.is_empty() {
+                chart.namespace = if kustomization.namespace.is_empty() {
+                    target.chart_namespace.clone()
+                } else {
+                    kustomization.namespace.clone()
+                };
+            }
+            let mut given = chart.given.clone();
+            if let (Value::Object(entries), false) = (&mut given, chart.namespace.is_empty()) {
+                entries.insert("namespace".to_owned(), chart.namespace.clone().into());
+            }
+            if let (Value::Object(entries), false) = (&mut given, globals.chart_home.is_empty()) {
+                entries.insert("chartHome".to_owned(), globals.chart_home.clone().into());
+            }
+            let generator = ChartGenerator::new(chart, globals, &self.options.helm, &target.loader)
+                .context(|| trouble("HelmChartInflationGenerator", &given))?;
+            let generator = Generator::Chart(Box::new(generator));
+            generators.push((generator, origin("HelmChartInflationGenerator")));
+        }
+        Ok(generators)
+    }
+
+    /// Reads what configures plugins: texts, files, or kustomizations of their own.
+    fn plugin_configs(
+        &mut self,
+        target: &mut Target<'_>,
+        entries: &[String],
+        what: &'static str,
+    ) -> Result<Vec<Resource>> {
+        let mut all = Accumulator::default();
+        let mut paths = Vec::new();
+        let limits = driftless_yaml::Limits::default();
+        for entry in entries {
+            let Ok(mut objects) = read_objects(entry.as_bytes(), &limits, &mut self.schemas) else {
+                paths.push(entry.clone());
+                continue;
+            };
+            if let Some(origin) = &target.origin {
+                let origin = origin.join(target.file);
+                for object in &mut objects {
+                    origin.read(object)?;
+                }
+            }
+            all.set
+                .append_all(objects)
+                .context(|| format!("configuring external {what}"))?;
+        }
+        self.resources(target, &mut all, &paths)?;
+        Ok(all.set.list)
+    }
+
+    fn plugin_transformers(
+        &mut self,
+        target: &mut Target<'_>,
+        entries: &[String],
+    ) -> Result<Vec<(Transformer, Option<Origin>)>> {
+        let configs = self.plugin_configs(target, entries, "transformer")?;
+        let mut transformers = Vec::with_capacity(configs.len());
+        for config in &configs {
+            let transformer = plugin::transformer(config, &target.loader, &mut self.schemas)?;
+            transformers.push((transformer, Origin::plugin(config)));
+        }
+        Ok(transformers)
+    }
+
+    fn transformers(&mut self, target: &mut Target<'_>, all: &mut Accumulator) -> Result<()> {
+        let mut transformers = self.built_in_transformers(target, &all.config)?;
+        let entries = std::mem::take(&mut target.kustomization.transformers);
+        transformers.extend(self.plugin_transformers(target, &entries)?);
+        for (transformer, origin) in transformers {
+            transformer.run(&mut all.set, &mut self.schemas)?;
+            if let Some(origin) = &origin {
+                for resource in &mut all.set.list {
+                    origin.changed(resource)?;
+                }
+            }
+            all.set.drop_empty();
+        }
+        Ok(())
+    }
+
+    fn validators(&mut self, target: &mut Target<'_>, all: &mut Accumulator) -> Result<()> {
+        let entries = std::mem::take(&mut target.kustomization.validators);
+        for (validator, _) in self.plugin_transformers(target, &entries)? {
+            let text = |set: &Set| -> Result<Vec<String>> {
+                set.list
+                    .iter()
+                    .map(|resource| write_yaml(resource.node()))
+                    .collect()
+            };
+            let before = text(&all.set)?;
+            validator.run(&mut all.set, &mut self.schemas)?;
+            if before != text(&all.set)? {
+                return Err(Error::new(
+                    "validator shouldn't modify the resource map: nodes unequal",
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    fn built_in_transformers(
+        &mut self,
+        target: &Target<'_>,
+        config: &Config,
+    ) -> Result<Vec<(Transformer, Option<Origin>)>> {
+        let given = &target.kustomization;
+        let mut all: Vec<(&'static str, Transformer)> = Vec::new();
+        self.merge_patches(target, &mut all)?;
+        if !given.namespace.is_empty() {
+            let one = Namespace::new(
+                given.namespace.clone(),
+                &config.namespace,
+                Existing::Replace,
+                Subjects::default(),
+            );
+            all.push(("NamespaceTransformer", Transformer::Namespace(one)));
+        }
+        if !given.name_prefix.is_empty() {
+            let one = Affix::new(given.name_prefix.clone(), Some(&config.name_prefix))?;
+            all.push(("PrefixTransformer", Transformer::Prefix(one)));
+        }
+        if !given.name_suffix.is_empty() {
+            let one = Affix::new(given.name_suffix.clone(), Some(&config.name_suffix))?;
+            all.push(("SuffixTransformer", Transformer::Suffix(one)));
+        }
+        label_transformers(given, config, &mut all)?;
+        if !given.common_annotations.is_empty() {
+            let entries = given.common_annotations.clone();
+            let one = Entries::new(entries, &config.common_annotations);
+            all.push(("AnnotationsTransformer", Transformer::Annotations(one)));
+        }
+        json_patches(target, &mut all)?;
+        for replica in &given.replicas {
+            let one = Replicas::new(replica.clone(), &config.replicas);
+            all.push(("ReplicaCountTransformer", Transformer::Replicas(one)));
+        }
+        for image in &given.images {
+            let one = ImageTag::new(image.clone(), &config.images)?;
+            all.push(("ImageTagTransformer", Transformer::Image(one)));
+        }
+        if !given.replacements.is_empty() {
+            let one = Replacements::new(given.replacements.clone(), &target.loader)?;
+            all.push(("ReplacementTransformer", Transformer::Replacements(one)));
+        }
+        let origin = target.origin.as_ref();
+        let tell = |kind: &str| origin.map(|origin| origin.built_in(target.file, kind));
+        Ok(all
+            .into_iter()
+            .map(|(kind, transformer)| (transformer, tell(kind)))
+            .collect())
+    }
+
+    fn merge_patches(
+        &mut self,
+        target: &Target<'_>,
+        all: &mut Vec<(&'static str, Transformer)>,
+    ) -> Result<()> {
+        let given = &target.kustomization;
+        let paths = &given.patches_strategic_merge;
+        if !paths.is_empty() {
+            let kind = "PatchStrategicMergeTransformer";
+            let one = StrategicMerge::new(paths, "", &target.loader, &mut self.schemas)
+                .context(|| trouble(kind, &serde_json::json!({ "paths": paths })))?;
+            all.push((kind, Transformer::StrategicMerge(one)));
+        }
+        for patch in &given.patches {
+            let kind = "PatchTransformer";
+            let shown = || driftless_yaml::to_string(&without_empty(&patch.given));
+            let one = PatchEntry::new(patch, &target.loader, &mut self.schemas, shown)
+                .context(|| trouble(kind, &patch.given))?;
+            all.push((kind, Transformer::Patch(one)));
+        }
+        Ok(())
+    }
+}
+
+/// A base that was accumulated.
+struct Base {
+    all: Accumulator,
+    root: String,
+}
+
+fn json_patches(target: &Target<'_>, all: &mut Vec<(&'static str, Transformer)>) -> Result<()> {
+    for patch in &target.kustomization.patches_json {
+        let kind = "PatchJson6902Transformer";
+        let one = JsonPatches::new(
+            patch.target.clone(),
+            &patch.path,
+            &patch.patch,
+            &target.loader,
+        )
+        .context(|| {
+            let mut shown = patch.given.clone();
+            if let Value::Object(entries) = &mut shown
+                && let Some(text) = entries.remove("patch")
+            {
+                entries.insert("jsonOp".to_owned(), text);
+            }
+            trouble(kind, &shown)
+        })?;
+        all.push((kind, Transformer::Json(one)));
+    }
+    Ok(())
+}
+
+fn label_transformers(
+    given: &Kustomization,
+    config: &Config,
+    all: &mut Vec<(&'static str, Transformer)>,
+) -> Result<()> {
+    if given.labels.is_empty() && given.common_labels.is_empty() {
+        return Ok(());
+    }
+    for label in &given.labels {
+        let failed = || "failed to merge labels";
+        let mut specs = label.fields.clone();
+        merge_all(&mut specs, &config.labels).context(failed)?;
+        if label.include_selectors {
+            merge_all(&mut specs, &config.common_labels).context(failed)?;
+        } else {
+            if label.include_templates {
+                merge_all(&mut specs, &config.template_labels)
+                    .context(|| "failed to merge template fieldSpec")?;
+            }
+            let spec = config::FieldSpec {
+                path: "metadata/labels".to_owned(),
+                create: true,
+                ..config::FieldSpec::default()
+            };
+            merge_one(&mut specs, &spec).context(failed)?;
+        }
+        let one = Entries::new(label.pairs.clone(), &specs);
+        all.push(("LabelTransformer", Transformer::Labels(one)));
+    }
+    let one = Entries::new(given.common_labels.clone(), &config.common_labels);
+    all.push(("LabelTransformer", Transformer::Labels(one)));
+    Ok(())
+}
+
+/// Says which built-in could not be configured with what.
+fn trouble(kind: &str, config: &Value) -> String {
+    let config = driftless_yaml::to_string(&without_empty(config));
+    format!("trouble configuring builtin {kind} with config: `\n{config}`")
+}
+
+/// Leaves out what Go's `omitempty` leaves out.
+fn without_empty(value: &Value) -> Value {
+    match value {
+        Value::Object(entries) => Value::Object(
+            entries
+                .iter()
+                .filter(|(_, value)| match value {
+                    Value::Null => false,
+                    Value::Bool(set) => *set,
+                    Value::String(text) => !text.is_empty(),
+                    Value::Array(items) => !items.is_empty(),
+                    _ => true,
+                })
+                .map(|(key, value)| (key.clone(), without_empty(value)))
+                .collect(),
+        ),
+        value => value.clone(),
+    }
+}
