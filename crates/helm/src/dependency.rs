@@ -8,7 +8,7 @@ use crate::metadata::Dependency;
 use crate::values::{Nulls, coalesce_tables, coalesce_values, path_value, table};
 
 /// Says whether a version fits a constraint; what cannot be read does not.
-pub(crate) fn is_compatible(constraint: &str, version: &str) -> bool {
+pub fn version_fits(constraint: &str, version: &str) -> bool {
     match (Constraint::parse(constraint), Version::parse(version)) {
         (Ok(constraint), Ok(version)) => constraint.check(&version),
         _ => false,
@@ -28,7 +28,7 @@ fn process_enabled(chart: &mut Chart, values: &Map, path: &str) -> Result<(), St
     let existing = std::mem::take(&mut chart.dependencies);
     let fits = |dependency: &Dependency, chart: &Chart| {
         chart.name() == dependency.name
-            && is_compatible(&dependency.version, &chart.metadata.version)
+            && version_fits(&dependency.version, &chart.metadata.version)
     };
     for subchart in &existing {
         if !wanted.iter().any(|dependency| fits(dependency, subchart)) {

@@ -37,9 +37,10 @@ pub mod values;
 
 pub use capabilities::{Capabilities, KubeVersion};
 pub use chart::{Chart, File};
+pub use dependency::version_fits;
 pub use engine::Engine;
 pub use error::Error;
-pub use manifest::{Hook, Manifest};
+pub use manifest::{Hook, Manifest, documents};
 pub use metadata::{Dependency, Metadata};
 pub use render::{Options, Release, Rendered, Show, release_name, render};
 pub use show::show_only;

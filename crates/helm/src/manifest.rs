@@ -192,7 +192,7 @@ impl Build for HeadBuild {
 }
 
 /// Splits a file into documents as Helm does: at every line that starts with `---`.
-pub(crate) fn split(text: &str) -> Vec<&str> {
+pub fn documents(text: &str) -> Vec<&str> {
     let mut documents = Vec::new();
     let text = text.trim_start();
     let mut from = 0;
@@ -236,7 +236,7 @@ pub(crate) fn sort(
         if partial || content.trim().is_empty() {
             continue;
         }
-        for document in split(content) {
+        for document in documents(content) {
             let head = read_head(document, limits)
                 .map_err(|error| format!("YAML parse error on {path}: {error}"))?;
             let (kind, hook) =
@@ -324,17 +324,17 @@ fn classify(head: &Head) -> Result<(String, Option<String>), String> {
 
 #[cfg(test)]
 mod tests {
-    use super::split;
+    use super::documents;
 
     #[test]
     fn documents_start_at_lines_with_dashes() {
         assert_eq!(
-            split("\n\n---\na: 1\n---\n\n---  \nb: 2\n"),
+            documents("\n\n---\na: 1\n---\n\n---  \nb: 2\n"),
             ["a: 1\n", "b: 2\n"]
         );
-        assert_eq!(split("--- # note\na: 1"), ["# note\na: 1"]);
-        assert_eq!(split("a: |\n  ---\nb: 1"), ["a: |\n  ---\nb: 1"]);
-        assert_eq!(split("---a: 1"), ["a: 1"]);
-        assert!(split(" \n").is_empty());
+        assert_eq!(documents("--- # note\na: 1"), ["# note\na: 1"]);
+        assert_eq!(documents("a: |\n  ---\nb: 1"), ["a: |\n  ---\nb: 1"]);
+        assert_eq!(documents("---a: 1"), ["a: 1"]);
+        assert!(documents(" \n").is_empty());
     }
 }

@@ -179,7 +179,7 @@ pub fn render(
     }
     let wanted = &chart.metadata.kube_version;
     let kube_version = &options.capabilities.kube_version;
-    if !wanted.is_empty() && !dependency::is_compatible(wanted, kube_version.normalized()) {
+    if !wanted.is_empty() && !dependency::version_fits(wanted, kube_version.normalized()) {
         return Err(Error::Render(format!(
             "chart requires kubeVersion: {wanted} which is incompatible with Kubernetes {}",
             kube_version.as_str()

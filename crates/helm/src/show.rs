@@ -1,14 +1,14 @@
 //! Parts of a render that a user asks for by the template that wrote them.
 
 use crate::ignore::matches;
-use crate::manifest::split;
+use crate::manifest::documents;
 
 /// Returns the documents of a render's text that templates matching `patterns` wrote, in the patterns' order.
 ///
 /// # Errors
 /// The text is Helm's: a pattern matches nothing.
 pub fn show_only(text: &str, patterns: &[String]) -> Result<String, String> {
-    let documents = split(text);
+    let documents = documents(text);
     let mut out = String::new();
     for pattern in patterns {
         let mut missing = true;

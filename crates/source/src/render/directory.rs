@@ -30,7 +30,7 @@ impl SourceKind for PlainManifests {
     }
 
     fn render(&self, cx: &Ctx<'_>) -> Result<Output, Error> {
-        let directory = &cx.request.source.directory;
+        let directory = &cx.source.directory;
         let glob = |field, pattern: &str| match pattern {
             "" => Ok(None),
             pattern => Glob::new(pattern, None)
@@ -39,8 +39,8 @@ impl SourceKind for PlainManifests {
         };
         let mut walk = Walk {
             cx,
-            include: glob("include", &directory.include)?,
-            exclude: glob("exclude", &directory.exclude)?,
+            include: glob("directory.include", &directory.include)?,
+            exclude: glob("directory.exclude", &directory.exclude)?,
             left: cx.max_bytes,
             output: Output::default(),
         };
@@ -76,9 +76,7 @@ impl Walk<'_> {
                 format!("{relative}/{}", entry.name)
             };
             match entry.entry.kind {
-                EntryKind::Folder
-                    if self.cx.request.source.directory.recurse && depth < MAX_DEPTH =>
-                {
+                EntryKind::Folder if self.cx.source.directory.recurse && depth < MAX_DEPTH => {
                     self.folder(&path, &relative, depth + 1)?;
                 }
                 EntryKind::File => self.file(&path, &relative)?,
@@ -111,7 +109,7 @@ impl Walk<'_> {
 
     /// Says how to read a file, `None` to leave it out.
     fn is_wanted(&self, relative: &str) -> Option<Format> {
-        let directory = &self.cx.request.source.directory;
+        let directory = &self.cx.source.directory;
         let format = match relative.rsplit_once('.').map(|(_, extension)| extension) {
             Some("yaml" | "yml") => Format::Yaml,
             Some("json") => Format::Json,

@@ -80,10 +80,55 @@ pub enum Error {
         /// The limit in bytes.
         limit: u64,
     },
+    /// The section of the spec for a kind of source cannot be read.
+    #[error("the settings for {} of the source: {problem}", kind.as_str())]
+    Section {
+        /// The kind.
+        kind: SourceType,
+        /// What is wrong.
+        problem: String,
+    },
+    /// The overrides beside a source cannot be used.
+    #[error("{path}: .argocd-source.yaml: {problem}")]
+    Overrides {
+        /// The app's path.
+        path: String,
+        /// What is wrong.
+        problem: String,
+    },
+    /// A values file that is named cannot be used.
+    #[error("{path}: values file {file:?}: {problem}")]
+    Values {
+        /// The app's path.
+        path: String,
+        /// The file as the user wrote it.
+        file: String,
+        /// What is wrong.
+        problem: String,
+    },
+    /// A chart in another folder that a chart depends on cannot be used.
+    #[error("{path}: dependency {name:?}: {problem}")]
+    Dependency {
+        /// Folder of the chart that depends on it.
+        path: String,
+        /// Name of the dependency.
+        name: String,
+        /// What is wrong.
+        problem: String,
+    },
+    /// A chart that cannot be loaded or rendered.
+    #[error("rendering the chart in {path}")]
+    Chart {
+        /// Folder of the chart.
+        path: String,
+        /// Why.
+        #[source]
+        source: Arc<driftless_helm::Error>,
+    },
     /// A glob that cannot be read.
-    #[error("directory.{field}")]
+    #[error("{field}")]
     Glob {
-        /// `include` or `exclude`.
+        /// Where it is written: `directory.include`, `directory.exclude` or `helm.valueFiles`.
         field: &'static str,
         /// What is wrong with it.
         #[source]
@@ -131,7 +176,12 @@ impl Classify for Error {
             | Self::Manifest { .. }
             | Self::NotAnObject { .. }
             | Self::TooLarge { .. }
+            | Self::Section { .. }
+            | Self::Overrides { .. }
+            | Self::Values { .. }
+            | Self::Dependency { .. }
             | Self::Glob { .. } => Class::User,
+            Self::Chart { source, .. } => source.class(),
             Self::Tree(error) => error.class(),
             Self::Store { .. } => Class::Transient,
             Self::Lost(_) => Class::Internal,
@@ -147,6 +197,10 @@ impl Classify for Error {
             Self::Unsupported { .. } | Self::UnsupportedJsonnet { .. } => "SourceTypeUnsupported",
             Self::Manifest { .. } | Self::NotAnObject { .. } => "InvalidManifest",
             Self::TooLarge { .. } => "ManifestsTooLarge",
+            Self::Section { .. } | Self::Overrides { .. } => "InvalidSource",
+            Self::Values { .. } => "InvalidValues",
+            Self::Dependency { .. } => "InvalidChart",
+            Self::Chart { source, .. } => source.reason(),
             Self::Glob { .. } => "InvalidGlob",
             Self::Tree(error) => error.reason(),
             Self::Store { .. } => "RenderStoreUnusable",

@@ -2,7 +2,7 @@
 
 use driftless_core::{Tree, TreePath};
 
-use super::{Diagnostic, Error, Object, Request, SourceType};
+use super::{Diagnostic, Error, Object, Request, Source, SourceType};
 
 /// What a kind of source looks at besides the tree and the application's own settings.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -17,6 +17,8 @@ pub enum Inputs {
 pub struct Ctx<'a> {
     /// Everything but the files.
     pub request: &'a Request,
+    /// What to render: the request's source, with the overrides that lie beside it merged in.
+    pub source: &'a Source,
     /// The files. What is asked of them is recorded: read nothing from elsewhere.
     pub tree: &'a dyn Tree,
     /// The application's folder, links resolved.

@@ -6,8 +6,11 @@
 
 mod directory;
 mod error;
+mod helm;
 mod kind;
 mod options;
+mod overrides;
+mod refs;
 mod rendered;
 mod renderer;
 mod request;
@@ -16,8 +19,10 @@ mod store;
 pub use directory::PlainManifests;
 pub use driftless_manifest::Object;
 pub use error::Error;
+pub use helm::HelmCharts;
 pub use kind::{Ctx, Inputs, Output, SourceKind, Unsupported};
 pub use options::Options;
+pub use refs::{RefTree, ref_name};
 pub use rendered::{Diagnostic, Rendered, SetDigest, Severity};
 pub use renderer::Renderer;
 pub use request::{CacheUse, Directory, Enabled, Request, Source, SourceType};

@@ -9,9 +9,9 @@ use tokio::sync::Semaphore;
 
 use super::kind::{Ctx, Inputs, SourceKind, Unsupported};
 use super::rendered::PackedSet;
-use super::request::{CacheUse, Key, Request, SourceType};
+use super::request::{CacheUse, Key, Request, Source, SourceType};
 use super::store::{Disk, Found, Memory};
-use super::{Error, Options, PlainManifests, Rendered};
+use super::{Error, HelmCharts, Options, PlainManifests, Rendered, overrides};
 use crate::metrics::{CacheResult, Metrics};
 
 /// Longer traces are checked off the async threads.
@@ -51,6 +51,7 @@ impl Renderer {
             known.insert(kind, Arc::new(Unsupported(kind)));
         }
         known.insert(SourceType::Directory, Arc::new(PlainManifests));
+        known.insert(SourceType::Helm, Arc::new(HelmCharts::default()));
         known.extend(kinds.into_iter().map(|kind| (kind.source_type(), kind)));
         let parallelism = match options.parallelism {
             0 => std::thread::available_parallelism().map_or(2, usize::from),
@@ -185,7 +186,9 @@ impl Inner {
     fn run(&self, request: &Request) -> Result<Found, Error> {
         let tree = TracedTree::new(request.tree.clone());
         let path = app_folder(&tree, &request.source.path)?;
-        let (source_type, evidence) = detect(&tree, &path, request)?;
+        let merged = overrides::apply(&tree, &path, &request.source, &request.instance)?;
+        let source = merged.as_ref().unwrap_or(&request.source);
+        let (source_type, evidence) = detect(&tree, &path, request, source)?;
         let Some(kind) = self.kinds.get(&source_type) else {
             return Err(Error::Unsupported {
                 kind: source_type,
@@ -194,6 +197,7 @@ impl Inner {
         };
         let cx = Ctx {
             request,
+            source,
             tree: &tree,
             path,
             evidence: &evidence,
@@ -258,8 +262,9 @@ fn detect(
     tree: &dyn Tree,
     path: &TreePath,
     request: &Request,
+    source: &Source,
 ) -> Result<(SourceType, String), Error> {
-    if let Some(explicit) = request.source.explicit {
+    if let Some(explicit) = source.explicit {
         return Ok((
             explicit,
             format!("the section for {} in its source", explicit.as_str()),
