@@ -4,15 +4,20 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use driftless_api::Application;
-use driftless_api::application::{Condition, ConditionType, Source};
+use driftless_api::application::{Condition, ConditionType, Helm, Source};
 use driftless_core::class::render_chain;
-use driftless_core::{AppKey, Class, Classify, GroupKind, ProjectName, ResourceKey, Revision};
-use driftless_kube::{Discovery, Resolved};
+use driftless_core::{
+    AppKey, Class, Classify, GroupKind, ProjectName, ResourceKey, Revision, Tree,
+};
+use driftless_kube::{Cluster, Discovery, Resolved};
 use driftless_manifest::Object;
-use driftless_source::render::{CacheUse, Directory, Enabled, Request, SetDigest, SourceType};
+use driftless_source::render::{
+    CacheUse, Directory, Enabled, RefTree, Request, SetDigest, SourceType, ref_name,
+};
 use driftless_source::{Commit, Freshness, Rendered, Repository};
 
 use crate::AppState;
+use crate::environment::Environment;
 use crate::target::Target;
 
 /// Which revisions to render.
@@ -105,50 +110,65 @@ impl AppState {
             rendered: Vec::new(),
             warnings: Vec::new(),
         };
+        let failed = |(message, class): (String, Class), desired: &Desired| Failure {
+            condition: Condition::new(ConditionType::ComparisonError, message),
+            class,
+            revisions: desired.revisions.clone(),
+        };
+        let mut checkouts = Vec::with_capacity(sources.len());
         for (index, source) in sources.iter().enumerate() {
-            let pinned = match revisions {
-                Revisions::Tracked(_) => None,
-                Revisions::Pinned(list) => list.get(index).map(String::as_str),
-            };
-            let freshness = match revisions {
-                Revisions::Tracked(freshness) => freshness,
-                Revisions::Pinned(_) => Freshness::Cached,
-            };
+            let checkout = self.checkout(app, source, index, revisions, &mut desired.warnings);
+            match checkout.await {
+                Ok(checkout) => {
+                    desired.revisions.push(checkout.commit.to_string());
+                    checkouts.push(checkout);
+                }
+                Err(problem) => return Err(failed(problem, &desired)),
+            }
+        }
+        for index in 0..sources.len() {
             let result = self
-                .source(app, target, source, pinned, freshness, cache, &mut desired)
+                .source(
+                    app,
+                    target,
+                    (sources, &checkouts),
+                    index,
+                    cache,
+                    &mut desired,
+                )
                 .await;
-            if let Err((message, class)) = result {
-                let condition = Condition::new(ConditionType::ComparisonError, message);
-                return Err(Failure {
-                    condition,
-                    class,
-                    revisions: desired.revisions,
-                });
+            if let Err(problem) = result {
+                return Err(failed(problem, &desired));
             }
         }
         Ok(desired)
     }
 
-    #[expect(clippy::too_many_arguments, reason = "one private step of `desired`")]
-    async fn source(
+    /// Finds the commit of a source.
+    async fn checkout(
         &self,
         app: &Application,
-        target: &Target,
         source: &Source,
-        pinned: Option<&str>,
-        freshness: Freshness,
-        cache: CacheUse,
-        desired: &mut Desired,
-    ) -> Result<(), (String, Class)> {
+        index: usize,
+        revisions: Revisions<'_>,
+        warnings: &mut Vec<Condition>,
+    ) -> Result<Checkout, (String, Class)> {
         if source.is_helm_chart() {
             let message = format!(
-                "source {} is a chart of a Helm repository, which is not supported yet: commit the rendered manifests to \
-                 Git",
+                "source {} is a chart of a Helm repository, which is not supported yet: commit the chart to Git",
                 source.chart
             );
             return Err((message, Class::User));
         }
         let repository = self.repository(app, source).map_err(|error| tell(&error))?;
+        let pinned = match revisions {
+            Revisions::Tracked(_) => None,
+            Revisions::Pinned(list) => list.get(index).map(String::as_str),
+        };
+        let freshness = match revisions {
+            Revisions::Tracked(freshness) => freshness,
+            Revisions::Pinned(_) => Freshness::Cached,
+        };
         let commit = match pinned {
             Some(revision) => Commit::parse(revision).ok_or_else(|| {
                 (
@@ -157,19 +177,74 @@ impl AppState {
                 )
             })?,
             None => {
-                self.resolve(&repository, source, freshness, &mut desired.warnings)
+                self.resolve(&repository, source, freshness, warnings)
                     .await?
             }
         };
-        desired.revisions.push(commit.to_string());
+        Ok(Checkout { repository, commit })
+    }
+
+    /// Opens the files of a source, with those of the sources that it refers to beside them.
+    async fn files(
+        &self,
+        helm: Option<&Helm>,
+        sources: &[Source],
+        checkouts: &[Checkout],
+        checkout: &Checkout,
+    ) -> Result<Arc<dyn Tree>, (String, Class)> {
+        let open = async |checkout: &Checkout| {
+            self.git
+                .tree(&checkout.repository, checkout.commit)
+                .await
+                .map_err(|error| tell(&error))
+        };
+        let tree = open(checkout).await?;
+        let Some(helm) = helm else {
+            return Ok(tree);
+        };
+        let mut others: Vec<(String, Arc<dyn Tree>)> = Vec::new();
+        let files = helm.value_files.iter();
+        let parameters = helm.file_parameters.iter().map(|one| &one.path);
+        for name in files.chain(parameters).filter_map(|path| ref_name(path)) {
+            let place = sources.iter().position(|source| source.reference == name);
+            let other = place.and_then(|place| checkouts.get(place));
+            if let Some(other) = other
+                && others.iter().all(|(known, _)| known != name)
+            {
+                others.push((name.to_owned(), open(other).await?));
+            }
+        }
+        if others.is_empty() {
+            return Ok(tree);
+        }
+        Ok(Arc::new(RefTree::new(tree, others)))
+    }
+
+    async fn source(
+        &self,
+        app: &Application,
+        target: &Target,
+        (sources, checkouts): (&[Source], &[Checkout]),
+        index: usize,
+        cache: CacheUse,
+        desired: &mut Desired,
+    ) -> Result<(), (String, Class)> {
+        let (Some(source), Some(checkout)) = (sources.get(index), checkouts.get(index)) else {
+            return Ok(());
+        };
         if source.is_ref() && source.path.is_empty() {
             return Ok(());
         }
+        let Checkout { repository, commit } = checkout;
+        let instance = self.instance(&app.key());
+        let mut lowered = source.clone();
+        if let Some(helm) = &mut lowered.helm {
+            Environment::new(app, source, &instance, &commit.to_string()).substitute_helm(helm);
+        }
+        let source = &lowered;
         let tree = self
-            .git
-            .tree(&repository, commit)
-            .await
-            .map_err(|error| tell(&error))?;
+            .files(source.helm.as_deref(), sources, checkouts, checkout)
+            .await?;
         let settings = self.settings.current();
         let tools = &settings.general.tools;
         let request = Request {
@@ -178,14 +253,14 @@ impl AppState {
             tree,
             source: lower_source(source),
             app: app.key(),
-            instance: self.instance(&app.key()),
+            instance,
             project: ProjectName::new(app.spec.project()),
             destination_namespace: target.namespace.clone(),
             kube_version: target
                 .cluster
                 .version()
                 .map_or_else(|| "".into(), |version| version.git_version.as_str().into()),
-            api_versions: Arc::default(),
+            api_versions: self.api_versions(&target.cluster),
             enabled: Enabled {
                 helm: tools.helm,
                 kustomize: tools.kustomize,
@@ -238,6 +313,23 @@ impl AppState {
                 }
             }
         }
+    }
+
+    /// Returns what a cluster serves, as charts see it. A group version that is registered and cannot be read right now
+    /// counts as served: a chart must not drop objects on its account.
+    fn api_versions(&self, cluster: &Cluster) -> Arc<[String]> {
+        let discovery = cluster.discovery();
+        let mut known = self.api_versions.write();
+        if let Some((of, versions)) = known.get(cluster.url())
+            && Arc::ptr_eq(of, &discovery)
+        {
+            return Arc::clone(versions);
+        }
+        let mut versions = discovery.api_versions();
+        versions.extend(discovery.unreadable().map(|(version, _)| version));
+        let versions: Arc<[String]> = versions.into();
+        known.insert(cluster.url().clone(), (discovery, Arc::clone(&versions)));
+        versions
     }
 
     /// Makes rendered objects ready for a cluster: namespaces, tracking marks, each key once, excluded kinds dropped.
@@ -320,6 +412,12 @@ impl AppState {
         }
         Ok(prepared)
     }
+}
+
+/// A commit of a repository.
+struct Checkout {
+    repository: Repository,
+    commit: Commit,
 }
 
 fn tell<E: Classify>(error: &E) -> (String, Class) {

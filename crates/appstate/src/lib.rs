@@ -10,6 +10,7 @@
 pub mod comparison;
 pub mod config;
 pub mod desired;
+mod environment;
 pub mod network;
 pub mod rules;
 pub mod target;
@@ -19,7 +20,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use driftless_api::{AppProject, Application};
-use driftless_core::{AppKey, Clock, Namespace};
+use driftless_core::{AppKey, Clock, ClusterUrl, Namespace};
 use driftless_kube::store::{Store, Stored};
 use driftless_kube::{Clusters, live::ResourceVersion};
 use driftless_source::{Git, Renderer};
@@ -51,7 +52,11 @@ pub struct AppState {
     config: RwLock<Option<Arc<config::Config>>>,
     rules: RwLock<HashMap<String, (ResourceVersion, Arc<ProjectRules>)>>,
     comparisons: RwLock<HashMap<AppKey, Arc<Comparison>>>,
+    api_versions: RwLock<HashMap<ClusterUrl, ApiVersions>>,
 }
+
+/// What a cluster serves, and the discovery it was taken from.
+type ApiVersions = (Arc<driftless_kube::Discovery>, Arc<[String]>);
 
 /// What [`AppState::new`] is made of.
 pub struct Services {
@@ -98,6 +103,7 @@ impl AppState {
             config: RwLock::default(),
             rules: RwLock::default(),
             comparisons: RwLock::default(),
+            api_versions: RwLock::default(),
         })
     }
 

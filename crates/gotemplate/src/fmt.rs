@@ -106,6 +106,9 @@ struct Spec {
     precision: Option<usize>,
 }
 
+/// What is longer than this is not finished.
+const MAX_TEXT: usize = 64 << 20;
+
 /// The widest padding Go accepts.
 const MAX_WIDTH: usize = 1_000_000;
 
@@ -116,6 +119,10 @@ pub fn sprintf(format: &str, args: &[Value]) -> String {
     let mut next = 0;
     let mut reordered = false;
     while let Some(at) = rest.find('%') {
+        if out.len() > MAX_TEXT {
+            // The caller refuses a text of this length.
+            break;
+        }
         let (text, tail) = rest.split_at(at);
         out.push_str(text);
         let mut verb = Verb {

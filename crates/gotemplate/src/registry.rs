@@ -71,6 +71,48 @@ pub struct Func {
     pub call: Call,
 }
 
+/// Functions that write, copy or compare their arguments all the way down.
+const DEEP: &[&str] = &[
+    "b64enc",
+    "cat",
+    "deepCopy",
+    "deepEqual",
+    "has",
+    "html",
+    "join",
+    "js",
+    "merge",
+    "mergeOverwrite",
+    "mustDeepCopy",
+    "mustHas",
+    "mustMerge",
+    "mustMergeOverwrite",
+    "mustToJson",
+    "mustToPrettyJson",
+    "mustToRawJson",
+    "mustToToml",
+    "mustToYaml",
+    "mustUniq",
+    "mustWithout",
+    "print",
+    "printf",
+    "println",
+    "quote",
+    "sortAlpha",
+    "squote",
+    "toJson",
+    "toPrettyJson",
+    "toRawJson",
+    "toString",
+    "toStrings",
+    "toToml",
+    "toYaml",
+    "toYamlPretty",
+    "uniq",
+    "urlquery",
+    "without",
+];
+
 /// A set of functions.
 #[derive(Default)]
 pub struct Registry {
@@ -115,6 +157,12 @@ impl Registry {
 
     pub(crate) fn id(&self, name: &str) -> Option<FuncId> {
         self.ids.get(name).copied()
+    }
+
+    /// Says whether a function goes all the way down into its arguments.
+    pub(crate) fn is_deep(&self, id: FuncId) -> bool {
+        self.func(id)
+            .is_some_and(|func| DEEP.binary_search(&func.name).is_ok())
     }
 
     pub(crate) fn func(&self, id: FuncId) -> Option<&Func> {

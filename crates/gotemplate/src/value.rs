@@ -8,6 +8,9 @@ use std::sync::Arc;
 
 use crate::object::Object;
 
+/// The deepest value that is written, copied or compared.
+const MAX_NESTING: usize = 512;
+
 /// Text; shared, since values are handed around far more often than they are made.
 pub type Str = Arc<str>;
 
@@ -53,6 +56,16 @@ pub enum ListKind {
 pub struct List {
     items: Rc<Vec<Value>>,
     kind: ListKind,
+}
+
+impl Drop for List {
+    fn drop(&mut self) {
+        if let Some(items) = Rc::get_mut(&mut self.items)
+            && items.iter().any(Value::is_nested)
+        {
+            drop_flat(std::mem::take(items));
+        }
+    }
 }
 
 impl List {
@@ -105,6 +118,45 @@ impl Default for Map {
     fn default() -> Self {
         Self::new(Entries::new())
     }
+}
+
+impl Drop for Map {
+    fn drop(&mut self) {
+        if Rc::strong_count(&self.entries) == 1
+            && let Ok(mut entries) = self.entries.try_borrow_mut()
+            && entries.values().any(Value::is_nested)
+        {
+            let entries = std::mem::take(&mut *entries);
+            drop_flat(entries.into_values().collect());
+        }
+    }
+}
+
+thread_local! {
+    /// Values that wait for their turn while something deep is dropped.
+    static DROPPING: RefCell<Option<Vec<Value>>> = const { RefCell::new(None) };
+}
+
+/// Drops values one after the other, not one inside the other: templates can nest them as deep as they have steps.
+fn drop_flat(values: Vec<Value>) {
+    let mut values = Some(values);
+    let queued = DROPPING.try_with(|queue| match queue.borrow_mut().as_mut() {
+        Some(queue) => {
+            queue.extend(values.take().unwrap_or_default());
+            true
+        }
+        None => false,
+    });
+    if !matches!(queued, Ok(false)) {
+        return;
+    }
+    let _ = DROPPING.try_with(|queue| queue.replace(values));
+    while let Ok(Some(value)) =
+        DROPPING.try_with(|queue| queue.borrow_mut().as_mut().and_then(Vec::pop))
+    {
+        drop(value);
+    }
+    let _ = DROPPING.try_with(|queue| queue.replace(None));
 }
 
 impl Map {
@@ -178,6 +230,30 @@ impl Map {
         read(&self.entries.borrow())
     }
 
+    /// Empties this map and every one that can be reached from it, so that maps that hold each other are given back.
+    pub fn dissolve(&self) {
+        let mut pending = vec![Value::Map(self.clone())];
+        while let Some(value) = pending.pop() {
+            match &value {
+                Value::Map(map) => {
+                    if let Ok(mut entries) = map.entries.try_borrow_mut() {
+                        pending.extend(std::mem::take(&mut *entries).into_values());
+                    }
+                }
+                Value::List(list) => {
+                    let nested = list.items().iter().filter(|item| item.is_nested());
+                    pending.extend(nested.cloned());
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Returns a number that tells this map from every other one that lives.
+    pub(crate) fn address(&self) -> usize {
+        Rc::as_ptr(&self.entries).cast::<()>().addr()
+    }
+
     /// Says whether both are the same map, not merely equal ones.
     pub fn is_same(&self, other: &Map) -> bool {
         Rc::ptr_eq(&self.entries, &other.entries)
@@ -205,6 +281,43 @@ impl Value {
     pub fn map<K: Into<Str>>(entries: impl IntoIterator<Item = (K, Value)>) -> Self {
         let entries = entries.into_iter().map(|(key, value)| (key.into(), value));
         Self::Map(Map::new(entries.collect()))
+    }
+
+    fn is_nested(&self) -> bool {
+        matches!(self, Self::List(_) | Self::Map(_) | Self::Object(_))
+    }
+
+    /// Returns how much there is to write, in values and bytes, as far as `most`; `None` when it is more, or nests
+    /// deeper than anything a chart means to write. What is shared counts each time.
+    pub fn weigh(&self, most: usize) -> Option<usize> {
+        fn weigh(value: &Value, left: &mut usize, depth: usize) -> Option<()> {
+            let own = match value {
+                Value::Str(text) => text.len(),
+                Value::Bytes(bytes) => bytes.len(),
+                _ => 0,
+            };
+            *left = left.checked_sub(own + 1)?;
+            let depth = depth.checked_sub(1)?;
+            match value {
+                Value::List(list) => {
+                    for item in list.items() {
+                        weigh(item, left, depth)?;
+                    }
+                    Some(())
+                }
+                Value::Map(map) => map.with(|entries| {
+                    for (key, value) in entries {
+                        *left = left.checked_sub(key.len())?;
+                        weigh(value, left, depth)?;
+                    }
+                    Some(())
+                }),
+                _ => Some(()),
+            }
+        }
+        let mut left = most;
+        weigh(self, &mut left, MAX_NESTING)?;
+        Some(most - left)
     }
 
     /// Says whether this is nil.

@@ -18,6 +18,8 @@ use crate::funcs::{self, FAIL_END, FAIL_START, Host};
 
 /// How many parsed files an engine keeps.
 const MAX_CACHED: usize = 20_000;
+/// How much text those may come from.
+const MAX_CACHED_BYTES: usize = 64 << 20;
 
 /// The templates that one file defines.
 type Parsed = Arc<Vec<Arc<Template>>>;
@@ -27,6 +29,7 @@ type Parsed = Arc<Vec<Arc<Template>>>;
 pub struct Engine {
     registry: Registry,
     parsed: Mutex<HashMap<(Str, Str), Parsed>>,
+    parsed_size: Mutex<usize>,
 }
 
 impl Default for Engine {
@@ -34,6 +37,7 @@ impl Default for Engine {
         Self {
             registry: funcs::registry(),
             parsed: Mutex::new(HashMap::new()),
+            parsed_size: Mutex::new(0),
         }
     }
 }
@@ -112,9 +116,12 @@ impl Engine {
             .map_err(|error| parse_error(&error))?;
         let read = Arc::new(read);
         let mut parsed = self.parsed.lock();
-        if parsed.len() >= MAX_CACHED {
+        let mut size = self.parsed_size.lock();
+        if parsed.len() >= MAX_CACHED || *size > MAX_CACHED_BYTES {
             parsed.clear();
+            *size = 0;
         }
+        *size += text.len();
         parsed.insert(key, read.clone());
         Ok(read)
     }

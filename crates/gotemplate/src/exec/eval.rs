@@ -186,7 +186,20 @@ impl Exec<'_> {
                 .map_err(|message| place.error(frame, name, message))?;
             values.push(value);
         }
-        (func.call)(self, &values).map_err(|fault| place.fault(frame, name, fault))
+        self.call(id, &func, &values)
+            .map_err(|fault| place.fault(frame, name, fault))
+    }
+
+    /// Calls a function within the budget for values.
+    fn call(&mut self, id: FuncId, func: &Func, args: &[Value]) -> Result<Value, Fault> {
+        if self.registry.is_deep(id) {
+            for arg in args {
+                self.check_value(arg)?;
+            }
+        }
+        let value = (func.call)(self, args)?;
+        self.count_made(&value)?;
+        Ok(value)
     }
 
     fn argument(&mut self, frame: &mut Frame<'_>, dot: &Value, expr: &Expr, ty: Ty) -> Run<Value> {

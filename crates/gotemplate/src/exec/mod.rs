@@ -3,7 +3,7 @@
 mod eval;
 
 use std::any::Any;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use crate::error::{Cause, ExecError, Fault};
@@ -11,7 +11,7 @@ use crate::fmt::print_value;
 use crate::parse::ast::{Block, Branch, Node, UNDEFINED};
 use crate::parse::{self, ParseError, Source, Template};
 use crate::registry::Registry;
-use crate::value::{Str, Value};
+use crate::value::{Map, Str, Value};
 
 /// What one run may use up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +22,10 @@ pub struct Budget {
     pub depth: usize,
     /// Bytes written, inner templates included.
     pub output: usize,
+    /// The largest single value that a function makes or takes apart: bytes of text, entries of lists and maps.
+    pub value: usize,
+    /// Everything that functions make, together.
+    pub made: usize,
 }
 
 impl Default for Budget {
@@ -30,6 +34,8 @@ impl Default for Budget {
             steps: 20_000_000,
             depth: 1_500,
             output: 256 << 20,
+            value: 64 << 20,
+            made: 1 << 30,
         }
     }
 }
@@ -76,9 +82,47 @@ pub struct Exec<'a> {
     budget: Budget,
     steps: u64,
     written: usize,
+    made: usize,
     depth: usize,
+    /// Maps that were changed: only those can hold themselves, and are emptied at the end.
+    changed: BTreeMap<usize, Map>,
     regexes: crate::funcs::Regexes,
     random: crate::funcs::Random,
+}
+
+/// How many texts a run remembers.
+const MAX_TEXTS: usize = 4_096;
+/// How much of a text a message shows.
+const MAX_SHOWN: usize = 64 << 10;
+
+fn shown(text: &str) -> &str {
+    match text.char_indices().nth(MAX_SHOWN) {
+        Some((end, _)) => text.get(..end).unwrap_or(text),
+        None => text,
+    }
+}
+
+fn over_budget(message: String) -> Fault {
+    Fault {
+        message: String::new(),
+        source: Some(Box::new(ExecError {
+            location: String::new(),
+            template: String::new(),
+            context: String::new(),
+            message,
+            source: None,
+            from_function: false,
+            cause: Cause::Limit,
+        })),
+    }
+}
+
+impl Drop for Exec<'_> {
+    fn drop(&mut self) {
+        for map in self.changed.values() {
+            map.dissolve();
+        }
+    }
 }
 
 pub(crate) enum Flow {
@@ -124,10 +168,71 @@ impl<'a> Exec<'a> {
             budget,
             steps: 0,
             written: 0,
+            made: 0,
             depth: 0,
+            changed: BTreeMap::new(),
             regexes: crate::funcs::Regexes::default(),
             random: crate::funcs::Random::new(seed),
         }
+    }
+
+    /// Takes as many steps as a costly function is worth.
+    ///
+    /// # Errors
+    /// The budget of steps is used up.
+    pub fn charge(&mut self, steps: u64) -> Result<(), Fault> {
+        self.steps = self.steps.saturating_add(steps);
+        if self.steps > self.budget.steps {
+            let message = format!("the render took more than {} steps", self.budget.steps);
+            return Err(over_budget(message));
+        }
+        Ok(())
+    }
+
+    /// Refuses what is too large or too deep to be written, copied or compared.
+    ///
+    /// # Errors
+    /// The budget for one value is used up.
+    pub fn check_value(&mut self, value: &Value) -> Result<(), Fault> {
+        if let Value::List(_) | Value::Map(_) = value {
+            let weight = value.weigh(self.budget.value).ok_or_else(|| {
+                over_budget(
+                    "the value is larger or nests deeper than a render may write".to_owned(),
+                )
+            })?;
+            // Looking at a thousand entries is worth as much as a step.
+            self.charge(weight as u64 / 1024)?;
+        }
+        Ok(())
+    }
+
+    /// Counts what a function made.
+    fn count_made(&mut self, value: &Value) -> Result<(), Fault> {
+        let size = match value {
+            Value::Str(text) => text.len(),
+            Value::Bytes(bytes) => bytes.len(),
+            Value::List(list) => list.items().len().saturating_mul(32),
+            Value::Map(map) => map.len().saturating_mul(64),
+            _ => return Ok(()),
+        };
+        self.made = self.made.saturating_add(size);
+        let text = matches!(value, Value::Str(_) | Value::Bytes(_));
+        if text && size > self.budget.value {
+            let message = format!("a text has more than {} bytes", self.budget.value);
+            return Err(over_budget(message));
+        }
+        if self.made > self.budget.made {
+            let message = format!("functions made more than {} bytes", self.budget.made);
+            return Err(over_budget(message));
+        }
+        Ok(())
+    }
+
+    /// Remembers a map that was changed in place.
+    pub fn note_change(&mut self, map: &Map) {
+        self.changed
+            .entry(map.address())
+            .or_insert_with(|| map.clone());
     }
 
     /// Returns what the embedding crate handed in.
@@ -172,10 +277,14 @@ impl<'a> Exec<'a> {
                 let read = parse::parse(name, text, self.registry).map_err(|error| {
                     Fault::new(format!(
                         "cannot parse template {}: {error}",
-                        crate::quote::quote(text)
+                        crate::quote::quote(shown(text))
                     ))
                 })?;
                 let read = Arc::new(read);
+                self.charge(text.len() as u64 / 16)?;
+                if self.texts.len() >= MAX_TEXTS {
+                    self.texts.clear();
+                }
                 self.texts.insert(text.clone(), read.clone());
                 read
             }
@@ -200,7 +309,7 @@ impl<'a> Exec<'a> {
         result.map_err(|error| Fault {
             message: format!(
                 "error during tpl function execution for {}: ",
-                crate::quote::quote(text)
+                crate::quote::quote(shown(text))
             ),
             source: Some(error),
         })
@@ -269,6 +378,8 @@ impl<'a> Exec<'a> {
                     let value = self.pipe(frame, dot, pipe)?;
                     if pipe.decl.is_empty() {
                         let before = out.len();
+                        self.check_value(&value)
+                            .map_err(|fault| limit(frame.template, pipe.pos, fault.text()))?;
                         print(out, &value);
                         self.count_output(frame, out.len() - before)?;
                     }

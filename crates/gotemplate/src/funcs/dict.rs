@@ -54,17 +54,17 @@ pub(super) const FUNCS: &[Func] = &[
         }
         Ok(Value::Map(Map::new(entries)))
     }),
-    variadic("merge", &[Ty::Map], Ty::Map, |_, args| {
-        Ok(merge_all(args, Overwrite::No))
+    variadic("merge", &[Ty::Map], Ty::Map, |exec, args| {
+        Ok(merge_all(exec, args, Overwrite::No))
     }),
-    variadic("mustMerge", &[Ty::Map], Ty::Map, |_, args| {
-        Ok(merge_all(args, Overwrite::No))
+    variadic("mustMerge", &[Ty::Map], Ty::Map, |exec, args| {
+        Ok(merge_all(exec, args, Overwrite::No))
     }),
-    variadic("mergeOverwrite", &[Ty::Map], Ty::Map, |_, args| {
-        Ok(merge_all(args, Overwrite::Yes))
+    variadic("mergeOverwrite", &[Ty::Map], Ty::Map, |exec, args| {
+        Ok(merge_all(exec, args, Overwrite::Yes))
     }),
-    variadic("mustMergeOverwrite", &[Ty::Map], Ty::Map, |_, args| {
-        Ok(merge_all(args, Overwrite::Yes))
+    variadic("mustMergeOverwrite", &[Ty::Map], Ty::Map, |exec, args| {
+        Ok(merge_all(exec, args, Overwrite::Yes))
     }),
     variadic("dig", &[], Ty::Any, dig),
 ];
@@ -88,11 +88,12 @@ fn plain(value: &Value) -> Value {
     value.clone()
 }
 
-fn set(_: &mut Exec<'_>, args: &[Value]) -> Answer {
+fn set(exec: &mut Exec<'_>, args: &[Value]) -> Answer {
     let Value::Map(map) = arg(args, 0) else {
         return Err(Fault::new("assignment to entry in nil map"));
     };
     map.insert(shared(args, 1), arg(args, 2).clone());
+    exec.note_change(map);
     Ok(plain(arg(args, 0)))
 }
 
@@ -102,8 +103,9 @@ enum Overwrite {
     Yes,
 }
 
-fn merge_all(args: &[Value], overwrite: Overwrite) -> Value {
+fn merge_all(exec: &mut Exec<'_>, args: &[Value], overwrite: Overwrite) -> Value {
     let target = map(args, 0);
+    exec.note_change(&target);
     for index in 1..args.len() {
         let source = map(args, index);
         if !source.is_same(&target) {

@@ -65,6 +65,10 @@ pub(super) const FUNCS: &[Func] = &[
     func("sortAlpha", &[Ty::Any], sort_alpha),
     func("join", &[Ty::Str, Ty::Any], |_, args| {
         let parts = string::strslice(arg(args, 1));
+        let length: usize = parts.iter().map(String::len).sum();
+        string::check_length(
+            length.saturating_add(parts.len().saturating_mul(text(args, 0).len())),
+        )?;
         Ok(parts.join(text(args, 0)).into())
     }),
     func("toStrings", &[Ty::Any], |_, args| {

@@ -54,6 +54,9 @@ pub(super) const FUNCS: &[Func] = &[
 #[derive(Default)]
 pub(crate) struct Regexes(HashMap<Str, Result<Rc<Regex>, String>>);
 
+/// How many patterns a run remembers.
+const MAX_KEPT: usize = 256;
+
 impl Regexes {
     fn get(&mut self, pattern: &Str) -> Result<Rc<Regex>, Fault> {
         if let Some(known) = self.0.get(pattern) {
@@ -72,6 +75,9 @@ impl Regexes {
                     quote::quote(pattern).replace('"', "`")
                 )
             });
+        if self.0.len() >= MAX_KEPT {
+            self.0.clear();
+        }
         self.0.insert(pattern.clone(), made.clone());
         made.map_err(Fault::new)
     }

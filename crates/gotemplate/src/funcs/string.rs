@@ -190,6 +190,14 @@ fn trim_all(_: &mut Exec<'_>, args: &[Value]) -> Answer {
     ))
 }
 
+/// Refuses a text that would be longer than functions make.
+pub(super) fn check_length(length: usize) -> Result<(), Fault> {
+    if length > MAX_TEXT {
+        return Err(too_long());
+    }
+    Ok(())
+}
+
 fn too_long() -> Fault {
     Fault::new(format!("the text would be longer than {MAX_TEXT} bytes"))
 }

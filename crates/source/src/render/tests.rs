@@ -258,7 +258,6 @@ async fn large_sources_are_refused_as_a_whole() {
 #[tokio::test]
 async fn kinds_are_detected_and_unsupported_ones_say_so() {
     for (file, kind) in [
-        ("Chart.yaml", "Helm"),
         ("kustomization.yaml", "Kustomize"),
         ("kustomization.yml", "Kustomize"),
         ("Kustomization", "Kustomize"),

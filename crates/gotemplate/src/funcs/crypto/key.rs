@@ -1,12 +1,11 @@
 //! Private keys.
 
-use crypto_bigint::{U1024, U2048};
 use rsa::pkcs1::{DecodeRsaPrivateKey as _, EncodeRsaPrivateKey as _};
 use rsa::pkcs8::DecodePrivateKey as _;
 use rsa::traits::PublicKeyParts as _;
 use rsa::{BigUint, RsaPrivateKey};
 
-use super::der;
+use super::{der, prime};
 use crate::error::Fault;
 use crate::exec::Exec;
 use crate::funcs::{Answer, text};
@@ -23,10 +22,14 @@ pub(super) enum Size {
 
 /// Draws an RSA key.
 pub(super) fn rsa_key(exec: &mut Exec<'_>, size: Size) -> Result<RsaPrivateKey, Fault> {
+    exec.charge(match size {
+        Size::Bits2048 => 100_000,
+        Size::Bits4096 => 1_000_000,
+    })?;
     let failed = || Fault::new("error generating rsa key");
-    // One try in a few gives a modulus of full length with a usable exponent.
-    for _ in 0..64 {
-        let (p, q) = (prime(exec, size), prime(exec, size));
+    // Each prime has its two highest bits set, so that the product has its full length.
+    for _ in 0..8 {
+        let (p, q) = (draw(exec, size), draw(exec, size));
         let bits = match size {
             Size::Bits2048 => 2048,
             Size::Bits4096 => 4096,
@@ -43,19 +46,12 @@ pub(super) fn rsa_key(exec: &mut Exec<'_>, size: Size) -> Result<RsaPrivateKey, 
     Err(failed())
 }
 
-fn prime(exec: &mut Exec<'_>, size: Size) -> BigUint {
-    use crypto_primes::{Flavor, random_prime};
-    let rng = exec.random().rng();
-    match size {
-        Size::Bits2048 => {
-            let prime: U1024 = random_prime(rng, Flavor::Any, 1024);
-            BigUint::from_bytes_be(prime.to_be_bytes().as_ref())
-        }
-        Size::Bits4096 => {
-            let prime: U2048 = random_prime(rng, Flavor::Any, 2048);
-            BigUint::from_bytes_be(prime.to_be_bytes().as_ref())
-        }
-    }
+fn draw(exec: &mut Exec<'_>, size: Size) -> BigUint {
+    let random = exec.random();
+    BigUint::from_bytes_be(&match size {
+        Size::Bits2048 => prime::draw::<16>(random),
+        Size::Bits4096 => prime::draw::<32>(random),
+    })
 }
 
 /// Writes a key as `RSA PRIVATE KEY`.

@@ -3,6 +3,7 @@
 mod cert;
 mod der;
 mod key;
+mod prime;
 
 use aes::Aes256;
 use aes::cipher::{Array, BlockCipherDecrypt as _, BlockCipherEncrypt as _, KeyInit as _};
@@ -68,12 +69,16 @@ pub(super) const FUNCS: &[Func] = &[
 ];
 
 fn hash(exec: &mut Exec<'_>, password: &str) -> Result<String, Fault> {
+    exec.charge(HASH_STEPS)?;
     let mut salt = [0u8; 16];
     exec.random().fill(&mut salt);
     let parts = bcrypt::hash_with_salt(crate::bytes::of_text(password), 10, salt)
         .map_err(|error| Fault::new(format!("failed to encrypt string with bcrypt: {error}")))?;
     Ok(parts.format_for_version(bcrypt::Version::TwoA))
 }
+
+/// What a password's hash costs in steps.
+const HASH_STEPS: u64 = 500_000;
 
 const SEED: &[u8] = b"com.lyndir.masterpassword";
 
@@ -125,7 +130,8 @@ fn characters(class: char) -> &'static [u8] {
     }
 }
 
-fn derive_password(_: &mut Exec<'_>, args: &[Value]) -> Answer {
+fn derive_password(exec: &mut Exec<'_>, args: &[Value]) -> Answer {
+    exec.charge(HASH_STEPS)?;
     let (kind, password, user, site) = (text(args, 1), text(args, 2), text(args, 3), text(args, 4));
     let Some(templates) = templates(kind) else {
         return Ok(format!("cannot find password template {kind}").into());

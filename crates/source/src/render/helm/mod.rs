@@ -286,10 +286,10 @@ impl Values<'_> {
         }
         for (index, parameter) in section.file_parameters.iter().enumerate() {
             let path = self.path(&parameter.path)?;
-            let content = match self.is_file(&path)? {
-                true => self.read(&path)?,
-                false => return Err(self.missing(&parameter.path)),
-            };
+            if !self.is_file(&path)? {
+                return Err(self.missing(&parameter.path));
+            }
+            let content = self.read(&path)?;
             overrides
                 .set_files
                 .push(format!("{}={index}", parameter.name));
@@ -455,3 +455,6 @@ fn escape_commas(value: &str) -> String {
     }
     out
 }
+
+#[cfg(test)]
+mod tests;

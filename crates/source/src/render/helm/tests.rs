@@ -1,0 +1,249 @@
+//! Every setting of a chart source, over trees in memory.
+
+use driftless_core::{AppKey, Classify as _, MemoryTree};
+use serde_json::json;
+
+use super::super::refs::RefTree;
+use super::super::{CacheUse, Enabled, Options as RenderOptions, Renderer, Request, Source};
+use super::*;
+
+const CHART: &str = "//- /app/Chart.yaml\napiVersion: v2\nname: web\nversion: 1.2.3\n\
+    //- /app/values.yaml\nimage: nginx\nreplicas: 1\nlist: [a]\n\
+    //- /app/crds/crd.yaml\napiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {name: crd-one}\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: crd-two}\n\
+    //- /app/templates/cm.yaml\napiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {{ .Release.Name }}\n  namespace: {{ .Release.Namespace }}\ndata:\n  values: {{ omit .Values \"global\" | toJson | quote }}\n  kube: {{ .Capabilities.KubeVersion.Version | quote }}\n  apis: {{ .Capabilities.APIVersions.Has \"demo.example/v1\" | quote }}\n  release: \"{{ .Release.Revision }} {{ .Release.IsUpgrade }}\"\n\
+    //- /app/templates/hooks.yaml\napiVersion: batch/v1\nkind: Job\nmetadata:\n  name: migrate\n  annotations: {\"helm.sh/hook\": pre-upgrade}\n---\napiVersion: v1\nkind: Pod\nmetadata:\n  name: check\n  annotations: {\"helm.sh/hook\": test}\n";
+
+fn request(listing: &str, helm: serde_json::Value) -> Request {
+    Request {
+        repository: crate::Repository::new("https://git.example/x").id(),
+        revision: "1111111111111111111111111111111111111111".into(),
+        tree: Arc::new(MemoryTree::from_listing(listing).unwrap()),
+        source: Source {
+            path: "app".to_owned(),
+            explicit: (!helm.is_null()).then_some(SourceType::Helm),
+            parameters: helm,
+            ..Source::default()
+        },
+        app: AppKey::new("argocd", "demo"),
+        instance: "demo".to_owned(),
+        project: "default".into(),
+        destination_namespace: "prod".into(),
+        kube_version: "v1.33.4".into(),
+        api_versions: vec!["demo.example/v1".to_owned()].into(),
+        enabled: Enabled::default(),
+        cache: CacheUse::Use,
+    }
+}
+
+async fn render(request: Request) -> Result<Vec<Object>, Error> {
+    let dir = tempfile::tempdir().unwrap();
+    let renderer =
+        Renderer::open(RenderOptions::new(dir.path()), crate::Metrics::default()).unwrap();
+    let rendered = renderer.render(request).await?;
+    assert_eq!(rendered.source_type, SourceType::Helm);
+    Ok(rendered.objects().unwrap().to_vec())
+}
+
+async fn objects(listing: &str, helm: serde_json::Value) -> Vec<Object> {
+    render(request(listing, helm)).await.unwrap()
+}
+
+/// Returns the values that the chart saw, as JSON.
+async fn values(more: &str, helm: serde_json::Value) -> serde_json::Value {
+    let all = objects(&format!("{CHART}{more}"), helm).await;
+    let map = all.iter().find(|one| one.name() == "demo").unwrap();
+    serde_json::from_str(map.str_at(&["data", "values"]).unwrap()).unwrap()
+}
+
+async fn failure(more: &str, helm: serde_json::Value) -> String {
+    let error = render(request(&format!("{CHART}{more}"), helm))
+        .await
+        .unwrap_err();
+    assert_eq!(error.class(), driftless_core::Class::User);
+    driftless_core::class::render_chain(&error)
+}
+
+#[tokio::test]
+async fn a_folder_with_a_chart_is_rendered_with_hooks_and_crds() {
+    let all = objects(CHART, serde_json::Value::Null).await;
+    let names: Vec<&str> = all.iter().map(Object::name).collect();
+    assert_eq!(names, ["crd-one", "crd-two", "demo", "check", "migrate"]);
+    let map = all.iter().find(|one| one.name() == "demo").unwrap();
+    assert_eq!(map.namespace(), "prod");
+    assert_eq!(map.str_at(&["data", "kube"]), Some("v1.33.4"));
+    assert_eq!(map.str_at(&["data", "apis"]), Some("true"));
+    assert_eq!(map.str_at(&["data", "release"]), Some("1 false"));
+}
+
+#[tokio::test]
+async fn switches_and_names_are_obeyed() {
+    let helm = json!({
+        "skipCrds": true, "skipTests": true, "releaseName": "other", "namespace": "elsewhere",
+        "kubeVersion": "1.30", "apiVersions": ["x/v1"], "version": "v3", "passCredentials": true,
+    });
+    let all = objects(CHART, helm).await;
+    let names: Vec<&str> = all.iter().map(Object::name).collect();
+    assert_eq!(names, ["other", "migrate"]);
+    let map = &all[0];
+    assert_eq!(map.namespace(), "elsewhere");
+    assert_eq!(map.str_at(&["data", "kube"]), Some("v1.30"));
+    assert_eq!(map.str_at(&["data", "apis"]), Some("false"));
+}
+
+#[tokio::test]
+async fn files_values_and_parameters_win_in_that_order() {
+    let more = "//- /app/a.yaml\nimage: a\nextra: a\n//- /shared/b.yaml\nextra: b\nfile: b\n";
+    let helm = json!({
+        "valueFiles": ["a.yaml", "/shared/b.yaml"],
+        "values": "image: block\nreplicas: 2\n",
+        "parameters": [
+            {"name": "replicas", "value": "3"},
+            {"name": "text", "value": "4", "forceString": true},
+            {"name": "commas", "value": "x,y=z"},
+            {"name": "list", "value": "{p,q}"},
+        ],
+    });
+    assert_eq!(
+        values(more, helm).await,
+        json!({"image": "block", "replicas": 3, "extra": "b", "file": "b", "text": "4",
+               "commas": "x,y=z", "list": ["p", "q"]})
+    );
+    let helm =
+        json!({"values": "image: block\n", "valuesObject": {"image": "object", "list": null}});
+    assert_eq!(
+        values("", helm).await,
+        json!({"image": "object", "replicas": 1})
+    );
+}
+
+#[tokio::test]
+async fn file_parameters_are_contents() {
+    let helm = json!({"fileParameters": [{"name": "script", "path": "files/run.sh"}]});
+    let seen = values("//- /app/files/run.sh\n#!/bin/sh\n", helm).await;
+    assert_eq!(seen["script"], "#!/bin/sh\n");
+    let helm = json!({"fileParameters": [{"name": "script", "path": "nope.sh"}]});
+    assert!(failure("", helm).await.contains("nope.sh"));
+}
+
+#[tokio::test]
+async fn globs_give_files_in_order_and_named_ones_keep_their_place() {
+    let more =
+        "//- /app/env/b.yaml\nx: b\n//- /app/env/a.yaml\nx: a\n//- /app/env/deep/c.yaml\nx: c\n";
+    let chosen =
+        async |files: &[&str]| values(more, json!({"valueFiles": files})).await["x"].clone();
+    assert_eq!(chosen(&["env/*.yaml"]).await, "b");
+    assert_eq!(chosen(&["env/**/*.yaml"]).await, "c");
+    assert_eq!(chosen(&["/app/env/{a,b}.yaml"]).await, "b");
+    assert_eq!(chosen(&["env/b.yaml", "env/*.yaml"]).await, "a");
+    let error = failure(more, json!({"valueFiles": ["env/*.json"]})).await;
+    assert!(error.contains("matches no files"), "{error}");
+}
+
+#[tokio::test]
+async fn missing_files_are_errors_unless_they_may_be_missing() {
+    let error = failure("", json!({"valueFiles": ["nope.yaml"]})).await;
+    assert!(
+        error.contains("nope.yaml") && error.contains("no such file"),
+        "{error}"
+    );
+    let helm = json!({"valueFiles": ["nope.yaml", "*.nope"], "ignoreMissingValueFiles": true});
+    assert_eq!(values("", helm).await["image"], "nginx");
+    for outside in [
+        "../../x.yaml",
+        "https://host.example/x.yaml",
+        "$values/../../x.yaml",
+    ] {
+        let helm = json!({"valueFiles": [outside], "ignoreMissingValueFiles": true});
+        failure("", helm).await;
+    }
+}
+
+#[tokio::test]
+async fn values_files_of_other_sources_are_read() {
+    let mut request = request(CHART, json!({"valueFiles": ["$conf/prod/v.yaml"]}));
+    let other = MemoryTree::from_listing("//- /prod/v.yaml\nimage: other\n").unwrap();
+    request.tree = Arc::new(RefTree::new(
+        request.tree,
+        vec![("conf".to_owned(), Arc::new(other))],
+    ));
+    let all = render(request).await.unwrap();
+    let map = all.iter().find(|one| one.name() == "demo").unwrap();
+    assert!(
+        map.str_at(&["data", "values"])
+            .unwrap()
+            .contains("\"image\":\"other\"")
+    );
+}
+
+#[tokio::test]
+async fn overrides_beside_the_chart_are_merged_in() {
+    let more = "//- /app/.argocd-source.yaml\nhelm:\n  parameters:\n  - {name: image, value: patched}\n\
+                //- /app/.argocd-source-demo.yaml\nhelm:\n  valuesObject: {replicas: 9}\n";
+    let seen = values(more, serde_json::Value::Null).await;
+    assert_eq!(
+        (&seen["image"], &seen["replicas"]),
+        (&json!("patched"), &json!(9))
+    );
+}
+
+#[tokio::test]
+async fn what_a_chart_is_told_about_its_release_can_be_set() {
+    let all = objects(CHART, json!({"driftless": {"revision": 3}})).await;
+    let map = all.iter().find(|one| one.name() == "demo").unwrap();
+    assert_eq!(map.str_at(&["data", "release"]), Some("3 true"));
+    let random = "//- /app/templates/r.yaml\napiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: random\ndata: {x: '{{ randAlphaNum 20 }}{{ uuidv4 }}'}\n";
+    let drawn = async || {
+        let all = objects(
+            &format!("{CHART}{random}"),
+            json!({"driftless": {"seed": 7}}),
+        )
+        .await;
+        let map = all.iter().find(|one| one.name() == "random").unwrap();
+        map.str_at(&["data", "x"]).unwrap().to_owned()
+    };
+    assert_eq!(drawn().await, drawn().await);
+}
+
+#[tokio::test]
+async fn dependencies_in_folders_of_the_repository_are_used() {
+    let more = "//- /lib/sub/Chart.yaml\napiVersion: v2\nname: sub\nversion: 0.3.1\n\
+        //- /lib/sub/templates/x.yaml\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: from-sub}\n";
+    let chart = CHART.replace(
+        "version: 1.2.3\n",
+        "version: 1.2.3\ndependencies:\n- {name: sub, version: RANGE, repository: 'file://../lib/sub'}\n",
+    );
+    let all = objects(
+        &format!("{}{more}", chart.replace("RANGE", "0.3.x")),
+        json!({}),
+    )
+    .await;
+    assert!(all.iter().any(|one| one.name() == "from-sub"));
+    let listing = format!("{}{more}", chart.replace("RANGE", "^1.0.0"));
+    let error = render(request(&listing, json!({}))).await.unwrap_err();
+    assert!(error.to_string().contains("0.3.1"), "{error}");
+    let listing = chart
+        .replace("RANGE", "0.3.x")
+        .replace("file://../lib/sub", "https://charts.example");
+    let error = render(request(&listing, json!({}))).await.unwrap_err();
+    assert!(
+        driftless_core::class::render_chain(&error).contains("missing in charts/ directory: sub")
+    );
+}
+
+#[tokio::test]
+async fn failures_name_chart_template_and_line() {
+    let more = "//- /app/templates/bad.yaml\na: 1\nb: {{ .Values.nope.deep }}\n";
+    let error = failure(more, json!({})).await;
+    assert!(
+        error.starts_with("rendering the chart in app: web/templates/bad.yaml:2:"),
+        "{error}"
+    );
+    let error = failure(
+        "//- /app/templates/bad.yaml\nkind: ConfigMap\ndata: {a: 1}\n",
+        json!({}),
+    )
+    .await;
+    assert!(error.contains("web/templates/bad.yaml"), "{error}");
+    let error = failure("", json!({"parameters": "x"})).await;
+    assert!(error.contains("settings for Helm"), "{error}");
+}
