@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use sha2::{Digest as _, Sha256};
 
-use super::{Error, Printed, helm};
+use super::{Error, Printed, helm, kustomize};
 
 /// Renders the sources that a file lists: a JSON object a line with id, kind, dir and args.
 #[derive(clap::Args, Debug, Clone)]
@@ -45,6 +45,7 @@ struct Line<'a> {
 /// One renderer of each kind, kept for all lines.
 struct Renderers {
     helm: helm::Renderer,
+    kustomize: kustomize::Renderer,
 }
 
 impl Renderers {
@@ -57,6 +58,13 @@ impl Renderers {
                     words => words,
                 };
                 self.helm.run(&job.dir, words)
+            }
+            "kustomize" => {
+                let words = match job.args.as_slice() {
+                    [first, rest @ ..] if first == "kustomize" || first == "build" => rest,
+                    words => words,
+                };
+                self.kustomize.run(&job.dir, words)
             }
             other => Printed::failed(format!(
                 "Error: sources of kind {other:?} are not rendered\n"
@@ -76,6 +84,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write, err: &mut dyn Write) -> Resu
     };
     let mut renderers = Renderers {
         helm: helm::Renderer::keeping_charts(),
+        kustomize: kustomize::Renderer::default(),
     };
     for round in 1..=args.rounds.max(1) {
         let is_last = round == args.rounds.max(1);

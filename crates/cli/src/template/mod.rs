@@ -6,12 +6,13 @@
 pub mod batch;
 mod flags;
 pub mod helm;
+pub mod kustomize;
 mod local;
 
 use std::io::{self, Write};
 use std::path::Path;
 
-/// Renders charts as `helm template` does, or many sources in one process.
+/// Renders charts as `helm template` does, kustomizations as `kubectl kustomize` does, or many sources in one process.
 #[derive(clap::Args, Debug, Clone)]
 pub struct Args {
     #[command(subcommand)]
@@ -22,6 +23,8 @@ pub struct Args {
 enum Command {
     /// Render a Helm chart: same flags, output and exit code as `helm template`
     Helm(helm::Args),
+    /// Build a kustomization: same flags, output and exit code as `kubectl kustomize`
+    Kustomize(kustomize::Args),
     /// Render many sources in one process, one JSON object a line, and print one result a line
     Batch(batch::Args),
 }
@@ -57,6 +60,7 @@ pub struct Error(#[source] io::Error);
 pub fn run(args: &Args, out: &mut dyn Write, err: &mut dyn Write) -> Result<bool, Error> {
     let printed = match &args.command {
         Command::Helm(args) => helm::Renderer::default().run(Path::new("."), &args.words),
+        Command::Kustomize(args) => kustomize::Renderer::default().run(Path::new("."), &args.words),
         Command::Batch(args) => return batch::run(args, out, err),
     };
     err.write_all(printed.stderr.as_bytes()).map_err(Error)?;
