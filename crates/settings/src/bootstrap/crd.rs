@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use driftless_core::GroupVersionKind;
+use driftless_core::{GroupKind, GroupVersionKind};
 use driftless_kube::write::ApplyMode;
-use driftless_kube::{ApplyOptions, Cluster, WriteCtx};
+use driftless_kube::{ApplyOptions, Cluster, Resolved, WriteCtx};
 use driftless_manifest::Object;
 
 use super::{Error, object, read};
@@ -32,8 +32,10 @@ pub async fn apply_crds(
 ) -> Result<Vec<(String, CrdOutcome)>, Error> {
     let gvk = GroupVersionKind::new("apiextensions.k8s.io", "v1", "CustomResourceDefinition");
     let mut outcomes = Vec::new();
+    let mut kinds = Vec::new();
     for crd in driftless_api::crds() {
         let crd = object(crd)?;
+        kinds.extend(defines(&crd));
         let name = crd.name().to_owned();
         let outcome = match read(cluster, &gvk, "", &name).await? {
             None => install(cluster, ctx, &crd).await?,
@@ -48,14 +50,42 @@ pub async fn apply_crds(
     for (name, _) in &outcomes {
         wait(cluster, &gvk, name).await?;
     }
-    cluster
-        .refresh_discovery()
-        .await
-        .map_err(|source| Error::Cluster {
-            what: "reading the kinds of the cluster".to_owned(),
-            source,
-        })?;
+    wait_served(cluster, &kinds).await?;
     Ok(outcomes)
+}
+
+/// Returns the kind that a CRD defines.
+fn defines(crd: &Object) -> Option<GroupKind> {
+    let group = crd.str_at(&["spec", "group"])?;
+    Some(GroupKind::new(
+        group,
+        crd.str_at(&["spec", "names", "kind"])?,
+    ))
+}
+
+/// Waits until discovery names the kinds: on a busy API server that is a while after they are established.
+async fn wait_served(cluster: &Arc<Cluster>, kinds: &[GroupKind]) -> Result<(), Error> {
+    let deadline = tokio::time::Instant::now() + READY_WITHIN;
+    loop {
+        let discovery = cluster
+            .refresh_discovery()
+            .await
+            .map_err(|source| Error::Cluster {
+                what: "reading the kinds of the cluster".to_owned(),
+                source,
+            })?;
+        let missing = |kind: &&GroupKind| !matches!(discovery.preferred(kind), Resolved::Known(_));
+        let Some(kind) = kinds.iter().find(missing) else {
+            return Ok(());
+        };
+        if tokio::time::Instant::now() >= deadline {
+            return Err(Error::CrdNotReady {
+                name: kind.to_string(),
+                message: "not named by discovery yet".to_owned(),
+            });
+        }
+        tokio::time::sleep(POLL).await;
+    }
 }
 
 fn is_ours(crd: &Object) -> bool {
