@@ -232,7 +232,8 @@ impl Clusters {
         )
     }
 
-    /// Adds a cluster or replaces it when its configuration changed.
+    /// Adds a cluster or replaces it when its configuration changed. A replaced cluster starts with
+    /// an empty live state: say again what apps want.
     pub fn set(&self, config: ClusterConfig) -> Result<Arc<Cluster>, config::Error> {
         if let Some(known) = self.get(&config.server)
             && known.config.as_ref() == Some(&config)

@@ -114,7 +114,8 @@ impl Cluster {
         let path = pods.object_path(namespace, pod)?;
         let mut call = Call::get(format!("{path}/log?{}", options.query()));
         call.accept = "*/*";
-        let response = self.transport().send(Lane::Read, &call).await?;
+        // A connection of its own: a slow reader of many logs would hold up the watches.
+        let response = self.transport().send(Lane::Write, &call).await?;
         let reading = Reading {
             cluster: self.url().clone(),
             lines: lines(response.into_body()),

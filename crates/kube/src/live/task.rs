@@ -26,7 +26,7 @@ pub(super) enum Message {
     Feed(ReaderId, Feed<Item>),
     /// Somebody changed the state and left effects.
     Effects,
-    /// Bodies were fetched, or not.
+    /// Bodies that were asked for, those that were read, and keys that could not be.
     Fetched(Vec<ResourceKey>, Vec<Item>, Vec<ResourceKey>),
     /// Filters or tracking changed.
     Configured,
@@ -42,6 +42,13 @@ const REDISCOVER_AFTER: [Duration; 3] = [
 /// Without any such change discovery is read this often.
 const REDISCOVER_EVERY: Duration = Duration::from_mins(10);
 const FETCHES_AT_ONCE: usize = 8;
+/// Waits between attempts to read bodies; after the last one the kind is listed anew.
+const FETCH_AGAIN_AFTER: [Duration; 4] = [
+    Duration::from_millis(500),
+    Duration::from_secs(2),
+    Duration::from_secs(5),
+    Duration::from_secs(10),
+];
 const METRICS_EVERY: Duration = Duration::from_secs(30);
 
 pub(super) struct Task {
@@ -104,17 +111,18 @@ impl Task {
         match message {
             Message::Feed(id, feed) => self.feed(&id, feed),
             Message::Effects => {}
-            Message::Fetched(asked, items, missing) => {
+            Message::Fetched(asked, items, left) => {
                 let mut changes = Vec::new();
                 let mut state = self.inner.state.write();
                 state.not_fetched(&asked);
                 for item in items {
                     changes.extend(state.written(item));
                 }
-                drop(state);
-                if !missing.is_empty() {
-                    tracing::debug!(objects = missing.len(), "Bodies could not be fetched");
+                if let Some(key) = left.first() {
+                    tracing::debug!(obj = %key, objects = left.len(), "Bodies cannot be fetched");
+                    state.restart(&key.group_kind());
                 }
+                drop(state);
                 self.tell(&changes);
             }
             Message::Configured => self.configured(),
@@ -276,21 +284,17 @@ impl Task {
         let inner = self.inner.clone();
         let sender = self.sender.clone();
         tokio::spawn(async move {
-            let fetches: Vec<_> = keys
-                .iter()
-                .map(|key| fetch_one(inner.clone(), resource.clone(), key.clone()))
-                .collect();
             let mut items = Vec::new();
-            let mut missing = Vec::new();
-            let mut stream = futures::stream::iter(fetches).buffer_unordered(FETCHES_AT_ONCE);
-            while let Some(result) = stream.next().await {
-                match result {
-                    Ok(item) => items.push(item),
-                    Err(key) => missing.push(key),
+            let mut left = keys.clone();
+            for wait in FETCH_AGAIN_AFTER {
+                left = fetch_all(&inner, &resource, left, &mut items).await;
+                if left.is_empty() {
+                    break;
                 }
+                tokio::time::sleep(wait).await;
             }
             // The task is gone: so is the need for bodies.
-            let _ = sender.send(Message::Fetched(keys, items, missing)).await;
+            let _ = sender.send(Message::Fetched(keys, items, left)).await;
         });
     }
 
@@ -354,25 +358,47 @@ fn is_definition(kind: &GroupKind) -> bool {
     )
 }
 
+/// Reads objects; returns those that must be asked for again.
+async fn fetch_all(
+    inner: &Arc<Inner>,
+    resource: &Arc<Resource>,
+    keys: Vec<ResourceKey>,
+    items: &mut Vec<Item>,
+) -> Vec<ResourceKey> {
+    let fetches: Vec<_> = keys
+        .into_iter()
+        .map(|key| fetch_one(inner.clone(), resource.clone(), key))
+        .collect();
+    let mut again = Vec::new();
+    let mut stream = futures::stream::iter(fetches).buffer_unordered(FETCHES_AT_ONCE);
+    while let Some(result) = stream.next().await {
+        match result {
+            Ok(item) => items.extend(item),
+            Err(key) => again.push(key),
+        }
+    }
+    again
+}
+
 async fn fetch_one(
     inner: Arc<Inner>,
     resource: Arc<Resource>,
     key: ResourceKey,
-) -> Result<Item, ResourceKey> {
+) -> Result<Option<Item>, ResourceKey> {
     let Ok(path) = resource.object_path(&key.namespace, &key.name) else {
-        return Err(key);
+        return Ok(None);
     };
-    let call = Call::get(path);
-    let item = match inner.transport.fetch(Lane::Write, &call).await {
-        Ok((_, body)) => inner.read(&body, &resource.gvk, Projection::Full),
+    match inner.transport.fetch(Lane::Write, &Call::get(path)).await {
+        Ok((_, body)) => Ok(inner
+            .read(&body, &resource.gvk, Projection::Full)
+            .map(Item::compressed)),
         // The watch will say so.
-        Err(Error::NotFound { .. }) => None,
+        Err(Error::NotFound { .. } | Error::NamespaceMissing { .. }) => Ok(None),
         Err(error) => {
             tracing::debug!(obj = %key, %error, "Body cannot be fetched");
-            None
+            Err(key)
         }
-    };
-    item.ok_or(key)
+    }
 }
 
 /// Reads a kind's objects for the task.

@@ -117,9 +117,9 @@ impl Call<'_> {
 /// Which connections a request uses.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Lane {
-    /// Lists, watches, logs.
+    /// Lists and watches.
     Read,
-    /// Writes and single reads.
+    /// Writes, single reads, logs.
     Write,
 }
 
@@ -127,7 +127,7 @@ pub(crate) enum Lane {
 #[derive(Clone)]
 pub(crate) struct Transport(Arc<Inner>);
 
-struct Inner {
+pub(crate) struct Inner {
     cluster: ClusterUrl,
     base: String,
     read: Service,
@@ -330,9 +330,9 @@ impl Transport {
     /// Starts asking whether the cluster is there, unless somebody does already.
     fn suspect(&self, detail: &str) {
         if self.0.reach.begin_probing() {
-            let transport = self.clone();
+            let transport = Arc::downgrade(&self.0);
             let detail = detail.to_owned();
-            tokio::spawn(async move { reach::probe(&transport, detail).await });
+            tokio::spawn(async move { reach::probe(transport, detail).await });
         }
     }
 

@@ -1,6 +1,7 @@
 //! Whether a cluster answers: state, circuit breaker and the prober that runs only while it does not.
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -8,10 +9,9 @@ use driftless_core::ClusterUrl;
 use jiff::Timestamp;
 use parking_lot::RwLock;
 use serde::Deserialize;
-use std::sync::Arc;
 use tokio::sync::watch;
 
-use super::Transport;
+use super::{Inner, Transport};
 use crate::error::Error;
 
 /// Whether a cluster answers.
@@ -125,43 +125,43 @@ impl Reach {
 
 /// Asks for the version until the cluster answers. One failed request alone (a connection that was
 /// cut) does not open the circuit: the first probe must fail too.
-pub(super) async fn probe(transport: &Transport, first_detail: String) {
-    let reach = transport.reach();
+/// Ends when the cluster is removed.
+pub(super) async fn probe(inner: Weak<Inner>, first_detail: String) {
     let mut wait = FIRST_WAIT;
-    tracing::debug!(cluster = %reach.cluster, reason = first_detail, "Asking whether the cluster answers");
-    loop {
-        match transport.probe().await {
-            Ok(body) => {
-                remember_version(reach, &body);
-                reach.probing.store(false, Ordering::Release);
-                reach.answered();
-                return;
-            }
-            Err(error) => {
-                let answers = !matches!(
-                    error,
-                    Error::Unreachable { .. }
-                        | Error::Timeout { .. }
-                        | Error::Unauthorized { .. }
-                        | Error::Server { .. }
-                );
-                if answers {
-                    reach.probing.store(false, Ordering::Release);
-                    reach.answered();
-                    return;
-                }
-                if reach.state() == ClusterState::Ready {
-                    tracing::warn!(cluster = %reach.cluster, error = %error, "Cluster does not answer");
-                }
-                reach.lost(&match error {
-                    Error::Unreachable { detail, .. } => detail,
-                    other => other.to_string(),
-                });
-            }
+    while let Some(transport) = inner.upgrade().map(Transport) {
+        tracing::debug!(cluster = %transport.cluster(), reason = first_detail, "Asking whether the cluster answers");
+        if probe_once(&transport).await {
+            return;
         }
+        drop(transport);
         tokio::time::sleep(wait.mul_f64(rand::random_range(0.8..1.2))).await;
         wait = (wait * 2).min(LONGEST_WAIT);
     }
+}
+
+async fn probe_once(transport: &Transport) -> bool {
+    let reach = transport.reach();
+    let result = transport.probe().await;
+    if let Ok(body) = &result {
+        remember_version(reach, body);
+    }
+    let silence = match result {
+        Err(Error::Unreachable { detail, .. }) => detail,
+        Err(
+            error @ (Error::Timeout { .. } | Error::Unauthorized { .. } | Error::Server { .. }),
+        ) => error.to_string(),
+        // Any other refusal is an answer.
+        Ok(_) | Err(_) => {
+            reach.probing.store(false, Ordering::Release);
+            reach.answered();
+            return true;
+        }
+    };
+    if reach.state() == ClusterState::Ready {
+        tracing::warn!(cluster = %reach.cluster, error = silence, "Cluster does not answer");
+    }
+    reach.lost(&silence);
+    false
 }
 
 fn remember_version(reach: &Reach, body: &Bytes) {

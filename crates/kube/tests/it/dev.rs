@@ -72,14 +72,28 @@ impl Dev {
 
     /// Connects anew, as a process that just started.
     pub(crate) async fn connect(&self) -> Kube {
+        self.connect_with(|_| {}).await
+    }
+
+    /// Connects as somebody who may do less.
+    pub(crate) async fn connect_as(&self, user: &str) -> Kube {
+        self.connect_with(|config| {
+            config.auth_info.impersonate = Some(user.to_owned());
+            config.auth_info.impersonate_groups = Some(vec!["system:authenticated".to_owned()]);
+        })
+        .await
+    }
+
+    async fn connect_with(&self, change: impl FnOnce(&mut kube::Config)) -> Kube {
         let file = self.dir.path().join("kubeconfig");
         let kubeconfig = kube::config::Kubeconfig::read_from(file).unwrap();
-        let config = kube::Config::from_custom_kubeconfig(
+        let mut config = kube::Config::from_custom_kubeconfig(
             kubeconfig,
             &kube::config::KubeConfigOptions::default(),
         )
         .await
         .unwrap();
+        change(&mut config);
         let clusters = Clusters::new(Options::default(), Metrics::default());
         let cluster = clusters.connect_in_cluster(config).unwrap();
         let mut states = cluster.states();

@@ -7,6 +7,7 @@
     reason = "the helpers of a test fail by panicking"
 )]
 
+mod control;
 mod dev;
 mod live;
 mod write;

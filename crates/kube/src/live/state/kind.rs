@@ -112,7 +112,7 @@ impl State {
     }
 
     /// Lists and watches a kind anew. Objects stay until the list is complete.
-    pub(super) fn restart(&mut self, kind: &GroupKind) {
+    pub(in crate::live) fn restart(&mut self, kind: &GroupKind) {
         let epoch = self.next_epoch;
         let namespaces = self.namespaces.clone();
         let Some(known) = self.kinds.get_mut(kind) else {
