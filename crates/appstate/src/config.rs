@@ -1,5 +1,6 @@
 //! What the settings mean for a comparison, lowered once for each version of the settings.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use driftless_api::Application;
@@ -8,8 +9,10 @@ use driftless_core::class::render_chain;
 use driftless_core::{ClusterUrl, GroupKind};
 use driftless_engine::diff::{self, IgnoreRule, IgnoreStatus, ignore};
 use driftless_engine::tracking::{Method, Tracking};
+use driftless_kube::LiveSettings;
+use driftless_kube::live::{self, KindFilter, KindFilters};
 use driftless_settings::Settings;
-use driftless_settings::general::{self, Override, TrackingMethod};
+use driftless_settings::general::{self, FilterRule, Override, TrackingMethod};
 
 use crate::AppState;
 
@@ -41,6 +44,49 @@ impl AppState {
         let config = Arc::new(Config::new(settings));
         *self.config.write() = Some(Arc::clone(&config));
         config
+    }
+
+    /// Returns what clusters are asked for: the settings, and the field managers that Applications name.
+    pub fn live_settings(&self) -> LiveSettings {
+        let config = self.config();
+        let filter = &config.settings.general.filter;
+        let of_settings = config.settings.general.overrides.iter();
+        let mut managers: BTreeSet<String> = of_settings
+            .flat_map(|entry| &entry.ignore_differences.managed_fields_managers)
+            .cloned()
+            .collect();
+        for app in self.apps.list() {
+            let rules = app.object.spec.ignore_differences.iter();
+            managers.extend(rules.flat_map(|rule| rule.managed_fields_managers.iter().cloned()));
+        }
+        LiveSettings {
+            tracking: lower_tracking(&config.tracking),
+            managers,
+            filters: KindFilters {
+                exclusions: filter.exclusions().iter().map(lower_filter).collect(),
+                inclusions: filter.inclusions().iter().map(lower_filter).collect(),
+            },
+        }
+    }
+}
+
+fn lower_tracking(tracking: &Tracking) -> live::Tracking {
+    live::Tracking {
+        method: match tracking.method {
+            Method::Annotation => live::Method::Annotation,
+            Method::Label => live::Method::Label,
+            Method::AnnotationAndLabel => live::Method::AnnotationAndLabel,
+        },
+        label: tracking.label_key.clone(),
+        installation_id: Some(tracking.installation_id.clone()).filter(|id| !id.is_empty()),
+    }
+}
+
+fn lower_filter(rule: &FilterRule) -> KindFilter {
+    KindFilter {
+        api_groups: rule.api_groups.clone(),
+        kinds: rule.kinds.clone(),
+        clusters: rule.clusters.clone(),
     }
 }
 

@@ -23,8 +23,9 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use crate::destinations::Destinations;
 use crate::instance::Instance;
-use crate::{destinations, logging};
+use crate::logging;
 
 /// How long a graceful stop may take.
 const STOP_LIMIT: Duration = Duration::from_secs(25);
@@ -104,11 +105,6 @@ async fn serve(args: Args) -> Result<()> {
     let (clusters, control) = connect(&args, &mut registry).await?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let settings = start_settings(&args, &control, &*clock).await?;
-    let destinations = tokio::spawn(destinations::follow(
-        Arc::clone(&clusters),
-        settings.clone(),
-        stop.clone(),
-    ));
     let apps =
         start_store::<Application>(&control, &args.namespace, Application::KIND, "applications");
     let projects =
@@ -130,6 +126,8 @@ async fn serve(args: Args) -> Result<()> {
         clock,
     });
     loaded(&state).await?;
+    let destinations = Destinations::connect(&state).await;
+    let destinations = tokio::spawn(destinations.follow(stop.clone()));
 
     let lease = Lease::start(
         &control,

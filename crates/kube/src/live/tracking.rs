@@ -57,14 +57,14 @@ impl Tracking {
         namespace: &str,
         name: &str,
     ) -> Option<&'a str> {
-        if let Some(ours) = self.installation_id.as_deref().filter(|id| !id.is_empty())
-            && marks.installation_id != Some(ours)
-        {
-            return None;
-        }
         match self.method {
             Method::Label => marks.label.filter(|label| !label.is_empty()),
             Method::Annotation | Method::AnnotationAndLabel => {
+                if marks.installation_id.unwrap_or_default()
+                    != self.installation_id.as_deref().unwrap_or_default()
+                {
+                    return None;
+                }
                 let id = TrackingId::parse(marks.tracking_id?)?;
                 // Cluster-scoped objects carry the app's destination namespace.
                 let same_namespace = namespace.is_empty() || id.namespace == namespace;

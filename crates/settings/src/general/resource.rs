@@ -59,6 +59,16 @@ impl ResourceFilter {
         }
     }
 
+    /// Returns `resource.exclusions`.
+    pub fn exclusions(&self) -> &[FilterRule] {
+        &self.exclusions
+    }
+
+    /// Returns `resource.inclusions`.
+    pub fn inclusions(&self) -> &[FilterRule] {
+        &self.inclusions
+    }
+
     /// Says whether objects of a kind are left out on a cluster.
     pub fn excludes(&self, group: &str, kind: &str, cluster: &str) -> bool {
         let built_in = BUILT_IN_EXCLUSIONS
