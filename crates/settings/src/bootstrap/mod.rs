@@ -13,7 +13,7 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use driftless_api::{AppProject, annotation};
 use driftless_core::{Class, Classify, GroupVersionKind, Namespace, ResourceKey, Secret};
-use driftless_kube::write::{ApplyMode, DryRun, PatchType, Target};
+use driftless_kube::write::{ApplyMode, Conflicts, DryRun, PatchType, Target};
 use driftless_kube::{ApplyOptions, Cluster, WriteCtx, Writer};
 use driftless_manifest::Object;
 use jiff::Timestamp;
@@ -329,7 +329,8 @@ impl Bootstrap<'_> {
                 what: "the default AppProject".to_owned(),
                 message: error.to_string(),
             })?;
-            self.create(value).await?;
+            // Applied: the API server holds the creation of a kind that is new for two seconds.
+            self.write(value, ApplyMode::ServerSide).await?;
         }
         Ok(())
     }
@@ -350,10 +351,15 @@ impl Bootstrap<'_> {
     }
 
     async fn create(&mut self, value: Value) -> Result<Outcome, Error> {
+        self.write(value, ApplyMode::Create).await
+    }
+
+    async fn write(&mut self, value: Value, mode: ApplyMode) -> Result<Outcome, Error> {
         let object = object(value)?;
         let what = format!("{} {}", object.kind(), object.name());
         let options = ApplyOptions {
-            mode: ApplyMode::Create,
+            mode,
+            conflicts: Conflicts::Fail,
             ..ApplyOptions::default()
         };
         match self.writer.apply(self.ctx, &object, &options).await {
@@ -361,7 +367,10 @@ impl Bootstrap<'_> {
                 self.created.push(what);
                 Ok(Outcome::Created)
             }
-            Err(driftless_kube::Error::AlreadyExists { .. }) => Ok(Outcome::ThereAlready),
+            Err(
+                driftless_kube::Error::AlreadyExists { .. }
+                | driftless_kube::Error::Conflict { .. },
+            ) => Ok(Outcome::ThereAlready),
             Err(source) => Err(Error::Cluster {
                 what: format!("creating {what}"),
                 source,
