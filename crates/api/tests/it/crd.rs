@@ -68,3 +68,25 @@ fn names_and_columns() {
         ["Sync Status", "Health Status", "Revision", "Project"]
     );
 }
+
+#[test]
+fn copies_in_the_status_are_not_described() {
+    let crds = crds();
+    let status = "/spec/versions/0/schema/openAPIV3Schema/properties/status/properties";
+    for part in [
+        "sync/properties/comparedTo",
+        "operationState/properties/operation",
+        "operationState/properties/syncResult",
+        "history/items",
+        "resources/items",
+    ] {
+        let schema = crds[0].pointer(&format!("{status}/{part}")).unwrap();
+        assert_eq!(
+            schema["x-kubernetes-preserve-unknown-fields"], true,
+            "{part}"
+        );
+        assert!(schema.get("properties").is_none(), "{part}");
+    }
+    let phase = crds[0].pointer(&format!("{status}/operationState/properties/phase"));
+    assert!(phase.is_some(), "what people look at is described");
+}
