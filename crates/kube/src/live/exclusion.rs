@@ -74,6 +74,15 @@ const BODILESS: &[(&str, &str)] = &[
     ("events.k8s.io", "Event"),
 ];
 
+/// Watched as whole objects even where metadata would do: a store of the control plane watches the same objects so,
+/// and the API server encodes a change once for both. A second form costs it more than the change itself.
+const WHOLE: &[(&str, &str)] = &[("argoproj.io", "Application")];
+
+/// Says whether a kind is asked for as whole objects, however much of them is read.
+pub(super) fn is_watched_whole(kind: &GroupKind) -> bool {
+    is_listed(WHOLE, kind)
+}
+
 fn is_listed(list: &[(&str, &str)], kind: &GroupKind) -> bool {
     list.iter()
         .any(|(group, name)| **group == *kind.group && (*name == "*" || **name == *kind.kind))

@@ -251,7 +251,8 @@ impl Task {
             let source = Source {
                 transport: self.inner.transport.clone(),
                 path: resource.collection_path(namespace),
-                metadata_only: projection == Projection::Metadata,
+                metadata_only: projection == Projection::Metadata
+                    && !exclusion::is_watched_whole(&kind),
                 label_selector: None,
                 field_selector: None,
                 page: self.inner.options.list_page,
