@@ -228,9 +228,20 @@ async fn all_synced(apps: &Api<DynamicObject>, count: usize, revision: &str) -> 
         .context("not all applications were synced in time")?
 }
 
-/// Returns the objects that exist, then every change.
+/// Returns the objects that exist, then every change. A watch that ends (the API server ends all watches of a kind
+/// whose CRD is new) is begun again.
 pub(crate) async fn changes(
     api: &Api<DynamicObject>,
+) -> Result<impl Stream<Item = Result<DynamicObject>> + Send> {
+    let first = listed_then_watched(api.clone()).await?;
+    let later = stream::repeat(api.clone())
+        .then(listed_then_watched)
+        .try_flatten();
+    Ok(first.chain(later).boxed())
+}
+
+async fn listed_then_watched(
+    api: Api<DynamicObject>,
 ) -> Result<impl Stream<Item = Result<DynamicObject>> + Send> {
     let list = api.list(&ListParams::default()).await.context("listing")?;
     let version = list.metadata.resource_version.unwrap_or_default();

@@ -1,5 +1,6 @@
 //! What Git says an Application is: revisions, rendered objects, and those objects made ready for the cluster.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
@@ -9,6 +10,7 @@ use driftless_core::class::render_chain;
 use driftless_core::{
     AppKey, Class, Classify, GroupKind, ProjectName, ResourceKey, Revision, Tree,
 };
+use driftless_engine::diff::normalise_desired;
 use driftless_kube::{Cluster, Discovery, Resolved};
 use driftless_manifest::Object;
 use driftless_source::render::{
@@ -58,7 +60,7 @@ pub struct Failure {
 pub struct DesiredObject {
     /// Identity, with the namespace it goes to.
     pub key: ResourceKey,
-    /// The object, ready to be applied: namespace set, tracking marks set.
+    /// The object, ready to be applied: namespace set, tracking marks set, in the form the API server gives it.
     pub object: Object,
 }
 
@@ -378,6 +380,9 @@ impl AppState {
                 object.set_namespace("");
             } else if object.namespace().is_empty() {
                 object.set_namespace(target.namespace.as_str());
+            }
+            if let Cow::Owned(rewritten) = normalise_desired(&object) {
+                object = rewritten;
             }
             let key = object.key();
             config

@@ -1,7 +1,7 @@
 //! Live state and what counts as a difference.
 
 use driftless_testkit::expect::{
-    absent, exists, live_field, resource, settled, succeeded, sync_status, synced, value,
+    absent, condition, exists, live_field, resource, settled, succeeded, sync_status, synced, value,
 };
 use driftless_testkit::manifest::{config_map, crd, deployment};
 use driftless_testkit::{Kind, unique};
@@ -220,6 +220,77 @@ async fn an_object_of_another_application_is_a_warning() {
         .expect(driftless_testkit::expect::condition(
             "SharedResourceWarning",
             "shared",
+        ))
+        .await;
+}
+
+#[tokio::test]
+async fn a_key_removed_from_a_secrets_texts_is_removed_from_the_cluster() {
+    let secret = |texts: serde_json::Value| {
+        json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}, "stringData": texts})
+            .to_string()
+    };
+    given("diff-secret")
+        .file("s.yaml", secret(json!({"user": "a", "old": "x"})))
+        .when()
+        .sync()
+        .then()
+        .expect(synced())
+        .expect(live_field(Kind::SECRET, "s", "/data/old", json!("eA==")))
+        .when()
+        .commit_file("s.yaml", secret(json!({"user": "a"})))
+        .sync()
+        .then()
+        .expect(synced())
+        .expect(live_field(Kind::SECRET, "s", "/data/old", json!(null)))
+        .expect(live_field(Kind::SECRET, "s", "/data/user", json!("YQ==")))
+        .await;
+}
+
+#[tokio::test]
+async fn objects_tracked_by_label_are_found_and_pruned() {
+    given("diff-label")
+        .own_instance()
+        .setting("application.resourceTrackingMethod", "label")
+        .file("a.yaml", config_map("a", "1"))
+        .file("b.yaml", config_map("b", "1"))
+        .automated(json!({"prune": true}))
+        .then()
+        .expect(synced())
+        .expect(live_field(
+            Kind::CONFIG_MAP,
+            "a",
+            "/metadata/annotations",
+            json!(null),
+        ))
+        .when()
+        .commit_removal("b.yaml")
+        .refresh()
+        .then()
+        .expect(absent(Kind::CONFIG_MAP, "b"))
+        .expect(synced())
+        .await;
+}
+
+#[tokio::test]
+async fn a_kind_excluded_in_the_settings_is_left_alone() {
+    given("diff-excluded")
+        .own_instance()
+        .setting(
+            "resource.exclusions",
+            "- apiGroups: ['']\n  kinds: [ConfigMap]\n  clusters: ['*']\n",
+        )
+        .file("a.yaml", config_map("a", "1"))
+        .file("web.yaml", deployment("web", 1, &[]))
+        .when()
+        .sync()
+        .then()
+        .expect(succeeded())
+        .expect(exists(Kind::DEPLOYMENT, "web"))
+        .expect(absent(Kind::CONFIG_MAP, "a"))
+        .expect(condition(
+            "ExcludedResourceWarning",
+            "ConfigMap a is excluded",
         ))
         .await;
 }
