@@ -19,7 +19,8 @@ help: ## list the targets
 setup: ## install what is missing, or say in one line what it is
 	@tools/setup.sh
 
-demo: setup build ## start a cluster, Driftless and a Git repository to play with
+demo: setup tools ui ## start a cluster, Driftless and a Git repository to play with
+	$(CARGO) build --package driftless
 	@tools/demo/run.sh
 
 test: test-rust test-ui ## run every test, the ones on a real cluster and in a real browser included

@@ -27,6 +27,10 @@ enum Command {
     Serve(serve::Args),
     /// Print the CustomResourceDefinitions as YAML
     Crds(driftless_cli::crds::Args),
+    /// Say how objects in files are doing, from their status
+    Health(driftless_cli::health::Args),
+    /// Compare desired objects with live ones, both from files
+    Diff(driftless_cli::diff::Args),
     /// Render a source where it lies, without a cluster
     Template(driftless_cli::template::Args),
 }
@@ -38,6 +42,10 @@ fn main() -> ExitCode {
         Command::Crds(args) => {
             driftless_cli::crds::run(&args, &mut std::io::stdout().lock()).map_err(Into::into)
         }
+        Command::Health(args) => {
+            driftless_cli::health::run(&args, &mut std::io::stdout().lock()).map_err(Into::into)
+        }
+        Command::Diff(args) => return diff(&args),
         Command::Template(args) => {
             let (mut out, mut err) = (std::io::stdout().lock(), std::io::stderr().lock());
             match driftless_cli::template::run(&args, &mut out, &mut err) {
@@ -54,6 +62,20 @@ fn main() -> ExitCode {
             let _ = writeln!(std::io::stderr(), "driftless: {error:#}");
             // The generic code of the incumbent's command line (contract §9).
             ExitCode::from(20)
+        }
+    }
+}
+
+/// Exits as `diff` does: 0 without differences, 1 with, 2 when it could not be told.
+fn diff(args: &driftless_cli::diff::Args) -> ExitCode {
+    match driftless_cli::diff::run(args, &mut std::io::stdout().lock()) {
+        Ok(false) => ExitCode::SUCCESS,
+        Ok(true) => ExitCode::from(1),
+        Err(error) => {
+            use std::io::Write as _;
+            let error = anyhow::Error::from(error);
+            let _ = writeln!(std::io::stderr(), "driftless: {error:#}");
+            ExitCode::from(2)
         }
     }
 }

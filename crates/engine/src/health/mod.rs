@@ -1,12 +1,14 @@
 //! How an object is doing, and an application as the sum of its objects.
 //!
 //! An object is judged in this order: deletion under way, the user's own rule ([`Rules`]), the table of
-//! rules for well-known kinds, the built-in kinds (argocd-contract §5). Kinds without any of these have no
-//! health, which is not a bad one.
+//! rules for well-known kinds ([`rule`]), the built-in kinds (argocd-contract §5), the conventions that other
+//! controllers follow. Kinds without any of these have no health, which is not a bad one.
 
 mod aggregate;
 mod builtin;
 mod pod;
+pub mod rule;
+mod standard;
 
 use std::fmt;
 
@@ -117,7 +119,9 @@ pub fn assess(object: &Object, rules: &dyn Rules) -> Option<Health> {
     }
     match rules.assess(object) {
         Some(answer) => answer,
-        None => builtin::assess(object),
+        None => rule::assess(object)
+            .or_else(|| builtin::assess(object))
+            .or_else(|| standard::assess(object)),
     }
 }
 
