@@ -13,7 +13,7 @@ use driftless_api::Application;
 use driftless_api::application::{Condition, ConditionType, SyncStatusCode};
 use driftless_core::{AppKey, GroupVersionKind, ResourceKey};
 use driftless_engine::annotation::Annotations;
-use driftless_engine::diff;
+use driftless_engine::diff::{self, IgnoreRule};
 use driftless_engine::health::{self, Health, NoRules};
 use driftless_engine::sync::progress::images;
 use driftless_kube::live::{Digests, LiveObject, Lookup, Readiness};
@@ -258,6 +258,7 @@ impl AppState {
         }
         pass.add_extra();
         let Pass {
+            ignore,
             problems,
             objects,
             shared,
@@ -268,6 +269,8 @@ impl AppState {
         let mut conditions = desired.warnings.clone();
         conditions.extend(prepared.warnings);
         conditions.extend(shared);
+        let troubles = ignore.iter().flat_map(IgnoreRule::troubles);
+        conditions.extend(troubles.map(|text| crate::config::warning(text.to_owned())));
         for problem in problems {
             conditions.push(Condition::new(ConditionType::ComparisonError, problem));
         }

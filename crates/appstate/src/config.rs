@@ -1,12 +1,13 @@
 //! What the settings mean for a comparison, lowered once for each version of the settings.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use driftless_api::Application;
 use driftless_api::application::{Condition, ConditionType};
 use driftless_core::class::render_chain;
 use driftless_core::{ClusterUrl, GroupKind};
+use driftless_engine::diff::jq::{self, Jq};
 use driftless_engine::diff::{self, IgnoreRule, IgnoreStatus, ignore};
 use driftless_engine::tracking::{Method, Tracking};
 use driftless_kube::LiveSettings;
@@ -30,7 +31,14 @@ pub struct Config {
     pub ignore_aggregated_roles: bool,
     /// Whether the health of each object is kept in the Application.
     pub persists_health: bool,
+    /// What is wrong with the rules of the settings.
+    problems: Vec<String>,
+    /// Expressions that were read already: reading one takes longer than using it.
+    expressions: parking_lot::Mutex<HashMap<String, Result<Arc<Jq>, jq::Error>>>,
 }
+
+/// Most expressions that are kept.
+const EXPRESSIONS: usize = 1000;
 
 impl AppState {
     /// Returns the settings as comparisons use them.
@@ -103,7 +111,7 @@ impl Config {
     /// Rules that cannot be used come back as warnings; the others count.
     pub fn ignore_rules(&self, app: &Application) -> (Vec<IgnoreRule>, Vec<Condition>) {
         let mut rules = self.ignore.clone();
-        let mut warnings = Vec::new();
+        let mut warnings: Vec<Condition> = self.problems.iter().cloned().map(warning).collect();
         for (index, rule) in app.spec.ignore_differences.iter().enumerate() {
             let at = format!("spec.ignoreDifferences[{index}]");
             let built = IgnoreRule::new(&rule.group, &rule.kind, &rule.name, &rule.namespace)
@@ -111,16 +119,32 @@ impl Config {
                     with_fields(built, &rule.json_pointers, &rule.managed_fields_managers)
                 });
             match built {
-                Ok(built) => rules.push(built),
+                Ok(mut built) => {
+                    for expression in &rule.jq_path_expressions {
+                        match self.expression(expression) {
+                            Ok(filter) => built = built.with_filter(filter),
+                            Err(error) => warnings.push(warning(format!("{at}: {error}"))),
+                        }
+                    }
+                    rules.push(built);
+                }
                 Err(error) => warnings.push(warning(format!("{at}: {}", render_chain(&error)))),
-            }
-            if !rule.jq_path_expressions.is_empty() {
-                warnings.push(warning(format!(
-                    "{at}.jqPathExpressions is not supported yet and has no effect: use jsonPointers"
-                )));
             }
         }
         (rules, warnings)
+    }
+
+    fn expression(&self, text: &str) -> Result<Arc<Jq>, jq::Error> {
+        let mut known = self.expressions.lock();
+        if let Some(found) = known.get(text) {
+            return found.clone();
+        }
+        let read = Jq::new(text).map(Arc::new);
+        if known.len() >= EXPRESSIONS {
+            known.clear();
+        }
+        known.insert(text.to_owned(), read.clone());
+        read
     }
 
     /// Returns how the engine compares, with the rules of [`Config::ignore_rules`].
@@ -150,22 +174,25 @@ impl Config {
             general::IgnoreStatus::Crd => IgnoreStatus::Crd,
             general::IgnoreStatus::None => IgnoreStatus::None,
         };
+        let mut problems = Vec::new();
         Self {
             tracking,
             ignore: general
                 .overrides
                 .iter()
-                .filter_map(lower_override)
+                .filter_map(|entry| lower_override(entry, &mut problems))
                 .collect(),
             ignore_status,
             ignore_aggregated_roles: general.compare.ignore_aggregated_roles,
             persists_health: settings.params.controller.persist_health,
+            problems,
+            expressions: parking_lot::Mutex::default(),
             settings,
         }
     }
 }
 
-fn warning(message: String) -> Condition {
+pub(crate) fn warning(message: String) -> Condition {
     Condition::new(ConditionType::from("IgnoreDifferencesWarning"), message)
 }
 
@@ -182,23 +209,37 @@ fn with_fields(
         .fold(rule, |rule, manager| rule.with_manager(manager)))
 }
 
-/// Lowers what the settings ignore for a kind; a rule that cannot be used is told in the log once.
-fn lower_override(entry: &Override) -> Option<IgnoreRule> {
+/// Lowers what the settings ignore for a kind; what cannot be used is told in the log once, and to each
+/// application.
+fn lower_override(entry: &Override, problems: &mut Vec<String>) -> Option<IgnoreRule> {
     let fields = &entry.ignore_differences;
-    if fields.json_pointers.is_empty() && fields.managed_fields_managers.is_empty() {
+    if *fields == general::IgnoreDifferences::default() {
         return None;
     }
+    let mut tell = |error: String| {
+        tracing::warn!(
+            error,
+            "Rule of resource.customizations.ignoreDifferences not used"
+        );
+        let (group, kind) = (&entry.group, &entry.kind);
+        problems.push(format!(
+            "settings, ignoreDifferences of {group}/{kind}: {error}"
+        ));
+    };
     let rule = IgnoreRule::new(&entry.group, &entry.kind, "", "")
         .and_then(|rule| with_fields(rule, &fields.json_pointers, &fields.managed_fields_managers));
-    match rule {
-        Ok(rule) => Some(rule),
+    let mut rule = match rule {
+        Ok(rule) => rule,
         Err(error) => {
-            let error = render_chain(&error);
-            tracing::warn!(
-                error,
-                "Rule of resource.customizations.ignoreDifferences not used"
-            );
-            None
+            tell(render_chain(&error));
+            return None;
+        }
+    };
+    for expression in &fields.jq_path_expressions {
+        match Jq::new(expression) {
+            Ok(filter) => rule = rule.with_filter(Arc::new(filter)),
+            Err(error) => tell(error.to_string()),
         }
     }
+    Some(rule)
 }

@@ -13,6 +13,11 @@ use serde_json::Value;
 pub trait Filter: Send + Sync + std::fmt::Debug {
     /// Removes fields from an object.
     fn remove(&self, object: &mut Value);
+
+    /// Says what went wrong so far, for users.
+    fn trouble(&self) -> Option<&str> {
+        None
+    }
 }
 
 /// Fields of some objects that do not count.
@@ -126,6 +131,11 @@ impl IgnoreRule {
     pub fn with_filter(mut self, filter: Arc<dyn Filter>) -> Self {
         self.filters.push(filter);
         self
+    }
+
+    /// Returns what went wrong while the rule was used.
+    pub fn troubles(&self) -> impl Iterator<Item = &str> {
+        self.filters.iter().filter_map(|filter| filter.trouble())
     }
 
     /// Says whether the rule speaks of an object.

@@ -20,6 +20,7 @@
 mod defaults;
 mod fingerprint;
 pub mod ignore;
+pub mod jq;
 mod list;
 mod normalise;
 mod scalar;
