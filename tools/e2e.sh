@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Starts a cluster and Driftless, then runs the UI's browser tests against them.
+# Starts a cluster and Driftless (once with a login, once without), then runs the UI's browser tests against them.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -11,9 +11,11 @@ pids=()
 stop() {
   status=$?
   trap '' INT TERM EXIT
-  if [ $status -ne 0 ] && [ -s "$folder/driftless.log" ]; then
-    echo "last lines of the server's log:" >&2
-    tail -n 30 "$folder/driftless.log" >&2
+  if [ $status -ne 0 ]; then
+    for log in "$folder"/*.log; do
+      echo "last lines of ${log##*/}:" >&2
+      tail -n 30 "$log" >&2
+    done
   fi
   for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null || true; done
   for pid in "${pids[@]}"; do wait "$pid" 2>/dev/null || true; done
@@ -40,6 +42,10 @@ wait_for 60 "the cluster" "$folder/cluster/kubeconfig"
   --apply-crds >"$folder/driftless.log" 2>&1 &
 pids=($! "${pids[@]}")
 wait_for 60 "driftless" "$folder/data/address"
+"$driftless" serve --kubeconfig "$folder/cluster/kubeconfig" --data-dir "$folder/open" --listen 127.0.0.1:0 \
+  --disable-auth >"$folder/open.log" 2>&1 &
+pids=($! "${pids[@]}")
+wait_for 60 "driftless without a login" "$folder/open/address"
 
-DRIFTLESS_URL="http://$(cat "$folder/data/address")" KUBECONFIG="$folder/cluster/kubeconfig" \
+DRIFTLESS_URL="http://$(cat "$folder/data/address")" DRIFTLESS_OPEN_URL="http://$(cat "$folder/open/address")" KUBECONFIG="$folder/cluster/kubeconfig" \
   DRIFTLESS_KUBECTL="$PWD/$devcluster kubectl" npm --prefix ui run --silent e2e

@@ -6,6 +6,8 @@ export default defineConfig({
     environment: 'node',
     include: ['e2e/**/*.e2e.ts'],
     fileParallelism: false,
+    // Each test goes on where the one before it stopped.
+    bail: 1,
     testTimeout: 120_000,
     hookTimeout: 120_000,
   },

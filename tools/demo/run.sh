@@ -57,7 +57,8 @@ if is_taken "$listen"; then
   listen=${listen%:*}:0
 fi
 mkdir -p "$demo" && echo $$ >"$demo/.driftless-demo"
-trap 'exit 130' INT TERM HUP
+trap 'exit 0' INT # The way to end it.
+trap 'exit 143' TERM HUP
 trap stop EXIT
 
 say "Starting Kubernetes …"

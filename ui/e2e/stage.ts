@@ -5,7 +5,8 @@ import { dirname, join } from 'node:path';
 import { chromium, type Browser, type Page } from 'playwright-core';
 
 /**
- * What the tests stand on: a running server (DRIFTLESS_URL), Debian's Chromium, and a Git repository of the test's own, read
+ * What the tests stand on: a running server that asks for a login (DRIFTLESS_URL), one that does not (DRIFTLESS_OPEN_URL),
+ * Debian's Chromium, and a Git repository of the test's own, read
  * by the server from the same machine. DRIFTLESS_KUBECTL is a kubectl for the server's cluster: it reads the first password,
  * unless DRIFTLESS_PASSWORD has it, and changes things behind the server's back.
  */
@@ -16,6 +17,13 @@ export const username = process.env.DRIFTLESS_USER ?? 'admin';
 export function kubectl(...args: string[]): string | undefined {
   const [program, ...leading] = (process.env.DRIFTLESS_KUBECTL ?? '').split(' ').filter(Boolean);
   return program ? execFileSync(program, [...leading, ...args], { encoding: 'utf8' }) : undefined;
+}
+
+/** Writes an object into the server's cluster. */
+export function apply(object: unknown): void {
+  const [program, ...leading] = (process.env.DRIFTLESS_KUBECTL ?? '').split(' ').filter(Boolean);
+  if (!program) throw new Error('set DRIFTLESS_KUBECTL to change things in the cluster');
+  execFileSync(program, [...leading, 'apply', '--filename', '-'], { input: JSON.stringify(object), encoding: 'utf8' });
 }
 
 export function password(): string {
@@ -38,14 +46,18 @@ export function serverUrl(): string {
   return url;
 }
 
-export async function needsLogin(): Promise<boolean> {
-  const response = await fetch(`${serverUrl()}/api/v1/session/userinfo`);
+/** A server without authentication; undefined where there is none. */
+export const openUrl = process.env.DRIFTLESS_OPEN_URL?.replace(/\/$/, '');
+
+export async function needsLogin(server: string = serverUrl()): Promise<boolean> {
+  const response = await fetch(`${server}/api/v1/session/userinfo`);
   const user = (await response.json().catch(() => ({}))) as { loggedIn?: boolean };
   return !user.loggedIn;
 }
 
 /** A page in a profile of its own, logged in unless told otherwise. */
-export async function openStage(options: { login?: boolean; locale?: string } = {}): Promise<Stage> {
+export async function openStage(options: { login?: boolean; locale?: string; server?: string } = {}): Promise<Stage> {
+  const server = options.server ?? serverUrl();
   browser ??= await chromium.launch({
     executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
     args: [
@@ -56,14 +68,14 @@ export async function openStage(options: { login?: boolean; locale?: string } = 
   const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, locale: options.locale ?? 'en-US', reducedMotion: 'reduce' });
   context.setDefaultTimeout(30_000);
   const page = await context.newPage();
-  if (options.login !== false && (await needsLogin())) {
-    const answer = await context.request.post(`${serverUrl()}/api/v1/session`, { data: { username, password: password() } });
+  if (options.login !== false && (await needsLogin(server))) {
+    const answer = await context.request.post(`${server}/api/v1/session`, { data: { username, password: password() } });
     if (!answer.ok()) throw new Error(`login as ${username} was refused: ${await answer.text()}`);
   }
   return {
     page,
     goto: async (path) => {
-      await page.goto(serverUrl() + path, { waitUntil: 'domcontentloaded' });
+      await page.goto(server + path, { waitUntil: 'domcontentloaded' });
     },
     close: () => context.close(),
   };

@@ -48,7 +48,7 @@ export function Shell() {
             <span>{t('switcher.open')}</span>
             <kbd>{/Mac/.test(navigator.userAgent) ? '⌘K' : 'Ctrl K'}</kbd>
           </button>
-          <IconButton label={t('shell.shortcuts')} onClick={() => setShortcuts(true)}><Keyboard /></IconButton>
+          <span className={styles.keys}><IconButton label={t('shell.shortcuts')} onClick={() => setShortcuts(true)}><Keyboard /></IconButton></span>
           <LanguageMenu />
           <ThemeMenu />
           <UserMenu />

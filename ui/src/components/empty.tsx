@@ -17,7 +17,7 @@ export function Empty({ title, children, icon, action }: { title: string; childr
 }
 
 /** "Could not read" looks different from "empty", always. */
-export function ErrorPanel({ title, error, onRetry }: { title?: string; error: unknown; onRetry?: () => void }) {
+export function ErrorPanel({ title, error, onRetry, action }: { title?: string; error: unknown; onRetry?: () => void; action?: ReactNode }) {
   const { t } = useTranslation();
   const message = error instanceof Error ? error.message : String(error);
   return (
@@ -25,7 +25,7 @@ export function ErrorPanel({ title, error, onRetry }: { title?: string; error: u
       <Empty
         title={title ?? t('common.loadFailed')}
         icon={<CloudOff aria-hidden />}
-        action={onRetry ? <Button icon={<RotateCw aria-hidden />} onClick={onRetry}>{t('common.retry')}</Button> : null}
+        action={onRetry ? <Button icon={<RotateCw aria-hidden />} onClick={onRetry}>{t('common.retry')}</Button> : action}
       >
         <code>{message}</code>
       </Empty>

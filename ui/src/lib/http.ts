@@ -1,3 +1,4 @@
+import i18next from 'i18next';
 import type { ApiErrorBody } from '@/api-types';
 import { apiUrl, type QueryInit } from './base';
 
@@ -52,7 +53,8 @@ export async function request<T>(path: string, options: RequestOptions = {}): Pr
     });
   } catch (cause) {
     if (signal?.aborted) throw cause;
-    throw new ApiError(0, cause instanceof Error ? cause.message : String(cause));
+    // The browser's own words ("Failed to fetch") tell nobody anything.
+    throw new ApiError(0, i18next.t('login.unreachable'));
   }
   if (!response.ok) {
     const error = await toApiError(response);

@@ -10,6 +10,11 @@ export function readPreference(key: string): string | null {
   }
 }
 
+/** Phones: tables and trees do not fit. */
+export function isNarrow(): boolean {
+  return typeof matchMedia === 'function' && matchMedia('(max-width: 700px)').matches;
+}
+
 export function writePreference(key: string, value: string): void {
   memory.set(key, value);
   try {

@@ -13,6 +13,7 @@ import { useApplication } from '@/features/application/hooks/use-application';
 import { EventsView } from '@/features/resources/components/events-view';
 import { preferredMode, Workspace } from '@/features/resources/components/workspace';
 import { appId } from '@/lib/application';
+import { ApiError } from '@/lib/http';
 import type { StreamState } from '@/lib/stream';
 import { useHotkey } from '@/lib/use-hotkey';
 import type { AppSearch, AppView } from '../app-search';
@@ -35,6 +36,7 @@ export function ApplicationPage() {
   const back = <Button onClick={() => void navigate({ to: '/applications' })}>{t('notFound.back')}</Button>;
   if (deleted) return <Empty title={t('app.deleted', { name })} action={back} />;
   if (app) return <Loaded key={`${namespace}/${name}`} app={app} stream={stream} />;
+  if (error instanceof ApiError && [403, 404].includes(error.status)) return <ErrorPanel title={t('app.notFound', { name })} error={error} action={back} />;
   if (error) return <ErrorPanel title={t('app.loadFailed', { name })} error={error} onRetry={retry} />;
   return <Skeleton lines={10} />;
 }

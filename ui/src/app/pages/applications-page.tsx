@@ -4,7 +4,7 @@ import { useTranslation } from 'react-i18next';
 import type { Application } from '@/api-types';
 import { ApplicationList } from '@/features/applications/components/application-list';
 import type { ListSearch } from '@/features/applications/search';
-import { readPreference, writePreference } from '@/lib/storage';
+import { isNarrow, readPreference, writePreference } from '@/lib/storage';
 
 const CreateDialog = lazy(() => import('@/features/applications/components/create-dialog').then((module) => ({ default: module.CreateDialog })));
 
@@ -12,12 +12,15 @@ export function ApplicationsPage() {
   const { t } = useTranslation();
   const search = useSearch({ from: '/shell/applications' });
   const navigate = useNavigate({ from: '/applications' });
+  // The address decides; without one, the view used last.
+  const preference = readPreference('view') ?? (isNarrow() ? 'tiles' : 'table');
+  const view = search.view ?? (preference === 'tiles' ? 'tiles' : undefined);
   const setSearch = useCallback(
     (next: ListSearch, replace = false) => {
-      writePreference('view', next.view ?? 'table');
+      if (next.view !== view) writePreference('view', next.view ?? 'table');
       void navigate({ search: next, replace });
     },
-    [navigate],
+    [navigate, view],
   );
   const open = useCallback(
     (app: Application) => void navigate({ to: '/applications/$namespace/$name', params: { namespace: app.metadata.namespace ?? '', name: app.metadata.name } }),
@@ -26,8 +29,6 @@ export function ApplicationsPage() {
   useEffect(() => {
     document.title = `${t('applications.title')} · Driftless`;
   }, [t]);
-  // The address decides; without one, the view used last.
-  const view = search.view ?? (readPreference('view') === 'tiles' ? 'tiles' : undefined);
   return (
     <>
       <ApplicationList search={{ ...search, view }} onSearch={setSearch} onOpen={open} />

@@ -5,6 +5,8 @@ import { useTranslation } from 'react-i18next';
 import type { Application, ApplicationCondition } from '@/api-types';
 import { Ago } from '@/components/time';
 import { isQuarantine, severityOf } from '@/lib/application';
+import { shortRevision } from '@/lib/format';
+import { quarantineEntries } from '@/lib/quarantine';
 import { ConfirmDeletion, LiftQuarantine } from './condition-actions';
 import styles from './conditions.module.css';
 
@@ -33,16 +35,27 @@ export function Conditions({ app }: { app: Application }) {
   );
 }
 
+/** The controller's words with commits cut short, or ours where the record of a single quarantine says it all. */
+function useMessage(app: Application, condition: ApplicationCondition): string {
+  const { t } = useTranslation();
+  const [entry, ...more] = isQuarantine(condition) ? quarantineEntries(app) : [];
+  if (entry && more.length === 0 && entry.revisions.length === 1 && entry.heldRevisions?.length === 1) {
+    return t('condition.quarantined', { revision: shortRevision(entry.revisions[0]), held: shortRevision(entry.heldRevisions[0]) });
+  }
+  return condition.message.replace(/\b[0-9a-f]{40}\b/g, shortRevision);
+}
+
 function Condition({ app, condition }: { app: Application; condition: ApplicationCondition }) {
   const { t } = useTranslation();
   const severity = severityOf(condition);
+  const message = useMessage(app, condition);
   const Icon = isQuarantine(condition) ? Ban : severity === 'error' ? OctagonAlert : severity === 'warning' ? TriangleAlert : Info;
   return (
     <div className={clsx(styles.condition, styles[severity])} role={severity === 'error' ? 'alert' : 'status'}>
       <Icon aria-hidden size={15} />
       <div className={styles.text}>
         <span className={styles.type}>{t(`condition.${condition.type}` as 'condition.SyncError', { defaultValue: condition.type })}</span>
-        <span className={styles.message}>{condition.message}</span>
+        <span className={styles.message} title={condition.message}>{message}</span>
       </div>
       {isQuarantine(condition) ? <LiftQuarantine app={app} /> : null}
       <Ago at={condition.lastTransitionTime} className={styles.time} />

@@ -60,8 +60,8 @@ function Entry({ app, entry, current, onRollback }: { app: Application; entry: R
       <div className={styles.when}>
         <Ago at={entry.deployedAt} />
         <span className={styles.faint}>
-          {entry.initiatedBy?.automated ? <><Zap aria-hidden size={11} /> {t('app.byAutomation')}</> : entry.initiatedBy?.username ? <><User aria-hidden size={11} /> {entry.initiatedBy.username}</> : null}
-          {entry.deployStartedAt ? <> · <Took from={entry.deployStartedAt} to={entry.deployedAt} /></> : null}
+          {entry.initiatedBy?.automated ? <><Zap aria-hidden size={11} /> {t('app.byAutomation')} · </> : entry.initiatedBy?.username ? <><User aria-hidden size={11} /> {entry.initiatedBy.username} · </> : null}
+          {entry.deployStartedAt ? <Took from={entry.deployStartedAt} to={entry.deployedAt} /> : null}
         </span>
       </div>
       <div className={styles.action}>

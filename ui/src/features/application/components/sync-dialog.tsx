@@ -37,7 +37,7 @@ export function SyncDialog({ app, preset, onClose }: Props) {
   return (
     <Dialog
       title={submitted ? t('operation.title') : t('sync.title', { name: app.metadata.name })}
-      description={submitted ? app.metadata.name : t('sync.subtitle', { revision: sourceOf(app)?.targetRevision ?? 'HEAD' })}
+      description={submitted ? app.metadata.name : t('sync.subtitle', { revision: sourceOf(app)?.targetRevision || 'HEAD' })}
       width={760}
       onClose={onClose}
       footer={
@@ -71,7 +71,7 @@ export function SyncDialog({ app, preset, onClose }: Props) {
             sync.mutate();
           }}
         >
-          <SyncForm choices={choices} onChange={setChoices} managed={managed} />
+          <SyncForm followed={sourceOf(app)?.targetRevision || 'HEAD'} choices={choices} onChange={setChoices} managed={managed} />
           {sync.isError ? <p role="alert" className={styles.error}>{sync.error.message}</p> : null}
         </form>
       )}

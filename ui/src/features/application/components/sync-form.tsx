@@ -11,12 +11,14 @@ import { PROPAGATION, TOGGLE_OPTIONS, toggleOption, type SyncChoices } from '../
 import styles from './sync-dialog.module.css';
 
 interface Props {
+  /** The revision that is synced unless another one is named. */
+  followed: string;
   choices: SyncChoices;
   onChange: (next: SyncChoices) => void;
   managed: readonly ResourceStatus[];
 }
 
-export function SyncForm({ choices, onChange, managed }: Props) {
+export function SyncForm({ followed, choices, onChange, managed }: Props) {
   const { t } = useTranslation();
   const set = (patch: Partial<SyncChoices>) => onChange({ ...choices, ...patch });
   const extra = managed.filter((resource) => resource.requiresPruning);
@@ -25,7 +27,7 @@ export function SyncForm({ choices, onChange, managed }: Props) {
     <div className={styles.form}>
       <Field label={t('sync.revision')} hint={t('sync.revisionHint')}>
         {({ id, describedBy }) => (
-          <TextInput id={id} aria-describedby={describedBy} value={choices.revision} placeholder="HEAD" onChange={(event) => set({ revision: event.target.value })} />
+          <TextInput id={id} aria-describedby={describedBy} value={choices.revision} placeholder={followed} onChange={(event) => set({ revision: event.target.value })} />
         )}
       </Field>
       <div className={styles.grid}>

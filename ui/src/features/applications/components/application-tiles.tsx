@@ -1,13 +1,13 @@
 import { useVirtualizer } from '@tanstack/react-virtual';
 import { Link } from '@tanstack/react-router';
 import clsx from 'clsx';
-import { FolderGit2, GitBranch, Server, Zap } from 'lucide-react';
+import { FolderGit2, GitBranch, Server, TriangleAlert, Zap } from 'lucide-react';
 import { memo, useCallback, useEffect, useRef, useState, type Ref } from 'react';
 import { useTranslation } from 'react-i18next';
 import type { Application } from '@/api-types';
 import { Health, healthLook, Phase, Sync, toneClass } from '@/components/status';
 import { Ago } from '@/components/time';
-import { clusterOf, healthOf, isAutomated, isOperating, lastActivityOf, revisionOf, sourceOf, syncOf } from '@/lib/application';
+import { clusterOf, healthOf, isAutomated, isOperating, lastActivityOf, revisionOf, severityOf, sourceOf, syncOf } from '@/lib/application';
 import { shortRepo, shortRevision } from '@/lib/format';
 import { useRoving } from '@/lib/use-roving';
 import type { ApplicationWindow } from '../hooks/use-application-window';
@@ -89,6 +89,7 @@ const Tile = memo(
     if (!app) return <div className={clsx(styles.tile, styles.ghost)} aria-busy />;
     const source = sourceOf(app);
     const health = healthOf(app);
+    const problem = app.status?.conditions?.find((condition) => severityOf(condition) === 'error');
     return (
       <div role="listitem" className={styles.item}>
         <Link
@@ -101,6 +102,7 @@ const Tile = memo(
         >
           <span className={styles.head}>
             <span className={styles.name}>{app.metadata.name}</span>
+            {problem ? <TriangleAlert size={14} className={styles.problem} aria-label={problem.type} /> : null}
             {isAutomated(app) ? <Zap size={13} className={styles.auto} aria-label={t('app.autoSync')} /> : null}
           </span>
           <span className={styles.states}>

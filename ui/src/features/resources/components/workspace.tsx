@@ -1,11 +1,12 @@
-import { List, Network } from 'lucide-react';
+import { CircleHelp, List, Network } from 'lucide-react';
 import { lazy, Suspense, useCallback, useRef, useState, type ReactNode } from 'react';
 import { useTranslation } from 'react-i18next';
 import type { Application, HealthStatusCode } from '@/api-types';
 import { Empty, ErrorPanel, Skeleton } from '@/components/empty';
 import { Select, TextInput } from '@/components/field';
 import { Segmented } from '@/components/segmented';
-import { readPreference, writePreference } from '@/lib/storage';
+import { syncOf } from '@/lib/application';
+import { isNarrow, readPreference, writePreference } from '@/lib/storage';
 import { useHotkey } from '@/lib/use-hotkey';
 import { ROOT, type GraphNode } from '../graph';
 import { useTree } from '../hooks/use-tree';
@@ -50,6 +51,7 @@ export function Workspace({ app, mode, onMode, selected, tab, onSelect, onTab, o
   let main: ReactNode;
   if (isPending && nodes.length <= 1) main = <Skeleton lines={8} />;
   else if (error) main = <ErrorPanel error={error} onRetry={retry} />;
+  else if (nodes.length <= 1 && syncOf(app) === 'Unknown') main = <Empty icon={<CircleHelp aria-hidden />} title={t('tree.unknown')}>{t('tree.unknownHint')}</Empty>;
   else if (nodes.length <= 1) main = <Empty title={t('tree.empty')}>{t('tree.emptyHint')}</Empty>;
   else if (mode === 'list') main = <ObjectList nodes={nodes} selected={selected} matches={matches} onSelect={select} />;
   else main = <TreeView nodes={nodes} selected={selected} matches={text || state ? matches : undefined} onSelect={select} />;
@@ -89,7 +91,8 @@ export function Workspace({ app, mode, onMode, selected, tab, onSelect, onTab, o
 }
 
 export function preferredMode(): TreeMode {
-  return readPreference('tree') === 'list' ? 'list' : 'tree';
+  const preference = readPreference('tree') ?? (isNarrow() ? 'list' : 'tree');
+  return preference === 'list' ? 'list' : 'tree';
 }
 
 export function matchesFilter(node: GraphNode, text: string, state: string): boolean {
