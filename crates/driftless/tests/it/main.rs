@@ -13,6 +13,7 @@ mod directory;
 mod faults;
 mod git;
 mod health;
+mod helm;
 mod hooks;
 mod refresh;
 mod rollback;

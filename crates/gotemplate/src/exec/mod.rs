@@ -32,7 +32,7 @@ impl Default for Budget {
     fn default() -> Self {
         Self {
             steps: 20_000_000,
-            depth: 1_500,
+            depth: 2_500,
             output: 256 << 20,
             value: 64 << 20,
             made: 1 << 30,
@@ -344,7 +344,7 @@ impl<'a> Exec<'a> {
             vars: vec![data.clone()],
         };
         // Templates nest as deep as the budget says, whatever the stack of this thread is.
-        let result = stacker::maybe_grow(256 << 10, 4 << 20, || {
+        let result = stacker::maybe_grow(2 << 20, 8 << 20, || {
             self.walk(&mut frame, data, &template.body, out)
         });
         self.depth -= 1;

@@ -14,7 +14,7 @@ use crate::registry::Registry;
 use crate::value::Str;
 
 /// How deep blocks and parentheses may nest.
-const MAX_DEPTH: usize = 500;
+const MAX_DEPTH: usize = 250;
 
 /// A template that can be run.
 #[derive(Debug)]
@@ -83,7 +83,8 @@ pub fn parse(
         depth: 0,
         action_line: 0,
     };
-    let body = parser.parse_top()?;
+    // Blocks nest as deep as the limit says, whatever the stack of this thread is.
+    let body = stacker::maybe_grow(4 << 20, 8 << 20, || parser.parse_top())?;
     let mut templates = parser.templates;
     templates.push(Arc::new(Template {
         name: Str::from(name),
