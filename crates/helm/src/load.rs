@@ -265,6 +265,7 @@ fn assemble(files: Vec<File>, limits: &Limits, depth: usize) -> Result<Chart, Er
     let Some(metadata) = metadata else {
         return Err(Error::Chart("Chart.yaml file is missing".to_owned()));
     };
+    check_version(&metadata, nested.len(), depth)?;
     metadata.validate().map_err(Error::Chart)?;
     let mut chart = Chart {
         metadata,
@@ -276,6 +277,23 @@ fn assemble(files: Vec<File>, limits: &Limits, depth: usize) -> Result<Chart, Er
     };
     load_nested(&mut chart, nested, limits, depth)?;
     Ok(chart)
+}
+
+/// Charts of the version that is being worked on load in helm, and are refused before they are rendered.
+fn check_version(metadata: &Metadata, subcharts: usize, depth: usize) -> Result<(), Error> {
+    match metadata.api_version.as_str() {
+        "v3" if depth == 0 => {
+            let wanted = metadata.dependencies.as_ref().map_or(0, Vec::len);
+            Err(Error::Chart(if subcharts > wanted {
+                "an error occurred while checking for chart dependencies. You may need to run 'helm dependency build' to fetch missing dependencies: unsupported chart dependency type".to_owned()
+            } else {
+                "invalid chart apiVersion".to_owned()
+            }))
+        }
+        "" | "v1" | "v2" => Ok(()),
+        _ if depth == 0 => Err(Error::Chart("unsupported chart version".to_owned())),
+        _ => Ok(()),
+    }
 }
 
 fn load_nested(

@@ -109,7 +109,7 @@ fn check_release_name(name: &str) -> Result<(), Error> {
     }
     if name.len() > 53 || !name.split('.').all(part) {
         return Err(Error::Release(format!(
-            "release name {name:?}: invalid release name, must match regex ^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$ and the length must not be longer than 53"
+            "release name check failed: release name {name:?}: invalid release name, must match regex ^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$ and the length must not be longer than 53"
         )));
     }
     Ok(())

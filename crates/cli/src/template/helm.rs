@@ -165,7 +165,7 @@ impl Renderer {
         let (name, chart) = name_and_chart(&parsed)?;
         let path = dir.join(&chart);
         if !path.exists() {
-            return Err(format!("path {chart:?} not found"));
+            return Err(not_there(&chart));
         }
         let limits = load::Limits::default();
         let values = overrides(dir, &parsed)?
@@ -289,6 +289,19 @@ fn go_words(error: &std::io::Error) -> String {
         std::io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
         std::io::ErrorKind::IsADirectory => "is a directory".to_owned(),
         _ => error.to_string(),
+    }
+}
+
+/// Says what helm says about a chart that is not on disk: a name that is no path is looked for in repositories.
+fn not_there(chart: &str) -> String {
+    if chart.starts_with(['.', '/']) {
+        return format!("path {chart:?} not found");
+    }
+    match chart.split_once('/') {
+        Some((repository, _)) => format!("repo {repository} not found"),
+        None => {
+            format!("non-absolute URLs should be in form of repo_name/path_to_chart, got: {chart}")
+        }
     }
 }
 

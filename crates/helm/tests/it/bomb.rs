@@ -123,10 +123,7 @@ fn documents_that_expand_are_refused() {
     let mut text = String::from("a0: &a0 [x,x,x,x,x,x,x,x,x,x]\n");
     for level in 1..12 {
         let item = format!("*a{},", level - 1).repeat(10);
-        text.push_str(&format!(
-            "a{level}: &a{level} [{}]\n",
-            item.trim_end_matches(',')
-        ));
+        text += &format!("a{level}: &a{level} [{}]\n", item.trim_end_matches(','));
     }
     refused(&text);
     refused(&"[".repeat(100_000));

@@ -1,6 +1,11 @@
 //! Charts through the public API: what they render to, what is refused, and that nothing runs away.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::format_push_string,
+    reason = "tests"
+)]
 
 mod archive;
 mod bomb;
