@@ -240,8 +240,12 @@ impl AppState {
         let Checkout { repository, commit } = checkout;
         let instance = self.instance(&app.key());
         let mut lowered = source.clone();
+        let environment = Environment::new(app, source, &instance, &commit.to_string());
         if let Some(helm) = &mut lowered.helm {
-            Environment::new(app, source, &instance, &commit.to_string()).substitute_helm(helm);
+            environment.substitute_helm(helm);
+        }
+        if let Some(kustomize) = &mut lowered.kustomize {
+            environment.substitute_kustomize(kustomize);
         }
         let source = &lowered;
         let tree = self
@@ -268,6 +272,7 @@ impl AppState {
                 kustomize: tools.kustomize,
                 jsonnet: tools.jsonnet,
             },
+            kustomize_options: tools.kustomize_build_options.as_str().into(),
             cache,
         };
         let rendered = self

@@ -88,6 +88,21 @@ impl Environment {
     }
 }
 
+impl Environment {
+    /// Replaces names in the annotations of a kustomization, when it asks for that.
+    pub(crate) fn substitute_kustomize(
+        &self,
+        kustomize: &mut driftless_api::application::Kustomize,
+    ) {
+        if !kustomize.common_annotations_envsubst {
+            return;
+        }
+        for value in kustomize.common_annotations.values_mut() {
+            *value = self.substitute(value);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -12,7 +12,7 @@ use crate::generate::{Kind, merge_options};
 use crate::kustomization::{COMPONENT, Kustomization, SortOptions, Var};
 use crate::load::{Budget, Loader};
 use crate::node::write_yaml;
-use crate::options::{Options, Order, Services};
+use crate::options::{Edit, Options, Order, Services};
 use crate::origin::Origin;
 use crate::plugin::{self, Generator};
 use crate::resource::Resource;
@@ -95,7 +95,7 @@ impl<'a> Build<'a> {
             self.services.remotes,
             budget,
         )?;
-        let mut target = self.load(loader)?;
+        let mut target = self.load(loader, self.services.edit)?;
         self.choose_schema(&target, true)?;
         if !target.kustomization.build_metadata.is_empty() {
             target.origin = Some(Origin::default());
@@ -163,7 +163,7 @@ impl<'a> Build<'a> {
         Ok(set.list)
     }
 
-    fn load<'l>(&mut self, loader: Loader<'l>) -> Result<Target<'l>> {
+    fn load<'l>(&mut self, loader: Loader<'l>, edit: Option<&dyn Edit>) -> Result<Target<'l>> {
         let root = loader.root();
         let mut found = None;
         for name in FILE_NAMES {
@@ -178,7 +178,7 @@ impl<'a> Build<'a> {
                 "unable to find one of 'kustomization.yaml', 'kustomization.yml' or 'Kustomization' in directory '{root}'"
             )));
         };
-        let kustomization = Kustomization::parse(&loader.load(file)?)?;
+        let kustomization = Kustomization::parse(&loader.load(file)?, edit)?;
         for warning in &kustomization.warnings {
             self.warnings.push((*warning).to_owned());
         }
@@ -351,7 +351,7 @@ impl<'a> Build<'a> {
     ) -> Result<Base> {
         let root = loader.root();
         let mut target = self
-            .load(loader)
+            .load(loader, None)
             .context(|| format!("couldn't make target for path '{root}'"))?;
         target
             .kustomization

@@ -9,6 +9,7 @@ use crate::config::{FieldSpec, field_spec};
 use crate::decode::{At, Unknown, read};
 use crate::error::{Context as _, Error, Result};
 use crate::id::{Gvk, ResId};
+use crate::options::Edit;
 
 pub(crate) type StringMap = BTreeMap<String, String>;
 
@@ -271,12 +272,15 @@ fn warning(field: &str) -> Option<&'static str> {
 
 impl Kustomization {
     /// Reads a kustomization file.
-    pub(crate) fn parse(bytes: &[u8]) -> Result<Self> {
+    pub(crate) fn parse(bytes: &[u8], edit: Option<&dyn Edit>) -> Result<Self> {
         let invalid = || "invalid Kustomization";
         let limits = driftless_yaml::Limits::default();
-        let document = driftless_yaml::parse_first(bytes, &limits, Duplicates::Last)
+        let mut document = driftless_yaml::parse_first(bytes, &limits, Duplicates::Last)
             .map_err(|error| Error::new(error.as_go()))
             .context(invalid)?;
+        if let Some(edit) = edit {
+            edit.edit(&mut document)?;
+        }
         Self::from_value(&document).context(invalid)
     }
 

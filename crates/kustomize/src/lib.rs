@@ -36,7 +36,7 @@ use serde_json::Value;
 pub use error::Error;
 pub use generate::helm::{ChartRequest, Charts, HelmOptions};
 pub use load::{Limits, LoadRestrictor};
-pub use options::{Options, Order, Services};
+pub use options::{Edit, Options, Order, Services};
 pub use remote::{RemoteBase, Remotes, RepoSpec};
 
 /// What a build gives.

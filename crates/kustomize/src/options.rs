@@ -1,5 +1,6 @@
 //! How a build works, and who helps it.
 
+use crate::error::Error;
 use crate::generate::helm::{Charts, HelmOptions};
 use crate::load::{Limits, LoadRestrictor};
 use crate::remote::Remotes;
@@ -33,6 +34,12 @@ pub struct Options {
     pub limits: Limits,
 }
 
+/// Changes the kustomization that is built before it is read, as `kustomize edit` does on disk.
+pub trait Edit {
+    /// Changes the file's fields.
+    fn edit(&self, file: &mut serde_json::Value) -> Result<(), Error>;
+}
+
 /// Who helps a build with what it cannot do itself.
 #[derive(Clone, Copy, Default)]
 pub struct Services<'a> {
@@ -40,4 +47,6 @@ pub struct Services<'a> {
     pub charts: Option<&'a dyn Charts>,
     /// Fetches remote resources; without it they are refused.
     pub remotes: Option<&'a dyn Remotes>,
+    /// Changes the kustomization that is built; its bases stay as they are.
+    pub edit: Option<&'a dyn Edit>,
 }

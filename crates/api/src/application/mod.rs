@@ -17,7 +17,7 @@ pub use hydrator::SourceHydrator;
 pub use operation::{
     Backoff, Info, Initiator, Operation, RetryStrategy, SyncOperation, SyncOperationResource,
 };
-pub use source::{Helm, Source};
+pub use source::{Helm, Kustomize, Source};
 pub use status::{
     ComparedTo, HealthStatus, HealthStatusCode, OperationPhase, OperationState, ResourceResult,
     ResourceStatus, ResultCode, RevisionHistory, SourceType, Status, Summary, SyncPhase,

@@ -9,7 +9,7 @@ use driftless_core::glob::Glob;
 use driftless_core::tree::{self, EntryKind};
 use driftless_manifest::{Object, object};
 
-use super::{Ctx, Diagnostic, Error, Inputs, Output, Severity, SourceKind, SourceType};
+use super::{Ctx, Diagnostic, Error, Inputs, Output, Request, Severity, SourceKind, SourceType};
 
 /// A comment at the head of a file that takes the file out.
 const SKIP_MARKER: &str = "+argocd:skip-file-rendering";
@@ -25,7 +25,7 @@ impl SourceKind for PlainManifests {
         SourceType::Directory
     }
 
-    fn inputs(&self) -> Inputs {
+    fn inputs(&self, _request: &Request) -> Inputs {
         Inputs::Source
     }
 

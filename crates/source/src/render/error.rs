@@ -134,6 +134,15 @@ pub enum Error {
         #[source]
         source: glob::Error,
     },
+    /// A kustomization that cannot be built.
+    #[error("building the kustomization in {path}")]
+    Kustomize {
+        /// The app's path.
+        path: String,
+        /// What is wrong.
+        #[source]
+        source: Arc<driftless_kustomize::Error>,
+    },
     /// A file could not be read.
     #[error("reading the source")]
     Tree(#[source] Arc<tree::Error>),
@@ -182,6 +191,7 @@ impl Classify for Error {
             | Self::Dependency { .. }
             | Self::Glob { .. } => Class::User,
             Self::Chart { source, .. } => source.class(),
+            Self::Kustomize { source, .. } => source.class(),
             Self::Tree(error) => error.class(),
             Self::Store { .. } => Class::Transient,
             Self::Lost(_) => Class::Internal,
@@ -202,6 +212,7 @@ impl Classify for Error {
             Self::Dependency { .. } => "InvalidChart",
             Self::Chart { source, .. } => source.reason(),
             Self::Glob { .. } => "InvalidGlob",
+            Self::Kustomize { source, .. } => source.reason(),
             Self::Tree(error) => error.reason(),
             Self::Store { .. } => "RenderStoreUnusable",
             Self::Lost(_) => "TaskLost",

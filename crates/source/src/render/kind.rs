@@ -44,7 +44,7 @@ pub trait SourceKind: Send + Sync {
     fn source_type(&self) -> SourceType;
 
     /// Returns what it looks at.
-    fn inputs(&self) -> Inputs;
+    fn inputs(&self, request: &Request) -> Inputs;
 
     /// Renders.
     fn render(&self, cx: &Ctx<'_>) -> Result<Output, Error>;
@@ -59,7 +59,7 @@ impl SourceKind for Unsupported {
         self.0
     }
 
-    fn inputs(&self) -> Inputs {
+    fn inputs(&self, _request: &Request) -> Inputs {
         Inputs::Source
     }
 

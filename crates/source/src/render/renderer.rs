@@ -11,7 +11,7 @@ use super::kind::{Ctx, Inputs, SourceKind, Unsupported};
 use super::rendered::PackedSet;
 use super::request::{CacheUse, Key, Request, Source, SourceType};
 use super::store::{Disk, Found, Memory};
-use super::{Error, HelmCharts, Options, PlainManifests, Rendered, overrides};
+use super::{Error, HelmCharts, Kustomizations, Options, PlainManifests, Rendered, overrides};
 use crate::metrics::{CacheResult, Metrics};
 
 /// Longer traces are checked off the async threads.
@@ -52,6 +52,7 @@ impl Renderer {
         }
         known.insert(SourceType::Directory, Arc::new(PlainManifests));
         known.insert(SourceType::Helm, Arc::new(HelmCharts::default()));
+        known.insert(SourceType::Kustomize, Arc::new(Kustomizations::default()));
         known.extend(kinds.into_iter().map(|kind| (kind.source_type(), kind)));
         let parallelism = match options.parallelism {
             0 => std::thread::available_parallelism().map_or(2, usize::from),
@@ -204,7 +205,7 @@ impl Inner {
             max_bytes: self.options.max_directory_bytes,
         };
         let output = kind.render(&cx)?;
-        let cluster = match kind.inputs() {
+        let cluster = match kind.inputs(request) {
             Inputs::Source => None,
             Inputs::SourceAndCluster => Some(request.cluster_key()),
         };

@@ -125,6 +125,8 @@ pub struct Request {
     pub api_versions: Arc<[String]>,
     /// Which kinds of sources are switched on.
     pub enabled: Enabled,
+    /// Options of kustomize that the administrator set (`kustomize.buildOptions`).
+    pub kustomize_options: Arc<str>,
     /// Whether earlier results may be used.
     pub cache: CacheUse,
 }
@@ -162,6 +164,7 @@ impl Request {
             self.enabled.kustomize,
             self.enabled.jsonnet,
         ]);
+        hash.text(&self.kustomize_options);
         Key(hash.0.finalize().into())
     }
 

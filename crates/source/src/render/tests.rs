@@ -34,6 +34,7 @@ fn request(listing: &str, change: impl FnOnce(&mut Request)) -> Request {
         kube_version: "1.37.2".into(),
         api_versions: Arc::new([]),
         enabled: Enabled::default(),
+        kustomize_options: "".into(),
         cache: CacheUse::Use,
     };
     change(&mut request);

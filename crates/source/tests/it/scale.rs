@@ -32,6 +32,7 @@ fn request(
         kube_version: "1.37.2".into(),
         api_versions: Arc::new([]),
         enabled: Enabled::default(),
+        kustomize_options: "".into(),
         cache: CacheUse::Use,
     }
 }

@@ -102,7 +102,7 @@ impl Renderer {
             &options,
             Services {
                 charts: Some(&self.charts),
-                remotes: None,
+                ..Services::default()
             },
         );
         for warning in outcome.warnings {

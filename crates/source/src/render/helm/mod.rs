@@ -15,7 +15,7 @@ use driftless_yaml::Duplicates;
 use serde::Deserialize;
 
 use super::refs::ref_name;
-use super::{Ctx, Error, Inputs, Output, SourceKind, SourceType};
+use super::{Ctx, Error, Inputs, Output, Request, SourceKind, SourceType};
 
 /// Most files that the search for a glob looks at.
 const MAX_WALK: usize = 20_000;
@@ -93,7 +93,7 @@ impl SourceKind for HelmCharts {
         SourceType::Helm
     }
 
-    fn inputs(&self) -> Inputs {
+    fn inputs(&self, _request: &Request) -> Inputs {
         Inputs::SourceAndCluster
     }
 

@@ -31,6 +31,7 @@ fn request(listing: &str, helm: serde_json::Value) -> Request {
         kube_version: "v1.33.4".into(),
         api_versions: vec!["demo.example/v1".to_owned()].into(),
         enabled: Enabled::default(),
+        kustomize_options: "".into(),
         cache: CacheUse::Use,
     }
 }
