@@ -12,7 +12,7 @@ use driftless_api::annotation::{self, Cascade};
 use driftless_api::application::ConditionType;
 use driftless_core::class::render_chain;
 use driftless_engine::annotation::Annotations;
-use driftless_engine::sync::option::Guard;
+use driftless_engine::sync::option::{AppOptions, Guard};
 use driftless_kube::live::{LiveObject, Readiness};
 use driftless_kube::write::{DeleteOptions, Propagation};
 use driftless_kube::{Cluster, Wanted};
@@ -160,10 +160,16 @@ fn judge(app: &Application, live: Arc<LiveObject>) -> Result<Option<Doomed>, Str
         return Err(format!("{} is not loaded yet", live.key));
     };
     let annotations = Annotations::of(&object);
-    if annotations.keep_on_delete || annotations.options.delete == Guard::Never {
+    // The Application's own option guards every object; the stricter of both holds.
+    let list = app.spec.sync_options().iter().map(String::as_str);
+    let guard = AppOptions::parse(list)
+        .0
+        .delete
+        .max(annotations.options.delete);
+    if annotations.keep_on_delete || guard == Guard::Never {
         return Ok(None);
     }
-    let needs_confirmation = annotations.options.delete == Guard::Confirm;
+    let needs_confirmation = guard == Guard::Confirm;
     Ok(Some(Doomed {
         live,
         wave: annotations.wave,

@@ -16,12 +16,14 @@ use driftless_appstate::{ProjectRules, Target};
 use driftless_core::class::render_chain;
 use driftless_core::{ClusterUrl, GroupVersionKind, ResourceKey};
 use driftless_engine::annotation::{HOOK_FINALIZER, HookType};
+use driftless_engine::diff::keep_ignored;
 use driftless_engine::health;
 use driftless_engine::prune::Budget;
 use driftless_engine::sync::{
     self, Action, Input, Options, Outcome, Phase, Plan, Progress, ResourceResult, ResultCode, Step,
     Strategy, Task, TaskId, Termination,
 };
+use driftless_engine::tracking::Tracking;
 use driftless_kube::live::{Lookup, Readiness};
 use driftless_kube::write::{
     ApplyMode, ApplyOptions, Conflicts, DeleteOptions, Deleted, DryRun, Migration, OnImmutable,
@@ -97,6 +99,8 @@ impl Authorise for ProjectGate {
 struct Facts<'a> {
     target: &'a Target,
     gate: ProjectGate,
+    tracking: &'a Tracking,
+    instance: &'a str,
 }
 
 impl sync::plan::Cluster for Facts<'_> {
@@ -116,6 +120,11 @@ impl sync::plan::Cluster for Facts<'_> {
                 KindFact::Missing { served_versions }
             }
         }
+    }
+
+    fn other_owner(&self, live: &Object) -> Option<String> {
+        let owner = self.tracking.instance(live)?;
+        (owner != self.instance).then(|| owner.to_owned())
     }
 
     fn permit(&self, _gvk: &GroupVersionKind, key: &ResourceKey) -> Result<(), String> {
@@ -253,24 +262,26 @@ impl Controller {
             wanted.push((namespace.object.gvk(), namespace.object.key()));
         }
         settle(live, &instance, wanted.clone(), target).await?;
+        let present = present(live, &wanted);
+        let config = self.state.config();
         let in_sync = self.state.last_comparison(&app.key());
+        let kept = options.app.respect_ignore_differences;
+        let ignored = kept.then(|| config.ignore_rules(app).0);
         let targets: Vec<sync::Target> = prepared
             .objects
             .iter()
             .map(|one| {
-                let mut target = sync::Target::new(Arc::new(one.object.clone()));
+                let object = match (&ignored, present.get(&one.key)) {
+                    (Some(rules), Some(live)) => keep_ignored(&one.object, live, rules),
+                    _ => one.object.clone(),
+                };
+                let mut target = sync::Target::new(Arc::new(object));
                 target.in_sync = in_sync
                     .as_ref()
                     .is_some_and(|comparison| comparison.is_synced(&one.key, desired));
                 target
             })
             .collect();
-        let mut present: BTreeMap<ResourceKey, Arc<Object>> = BTreeMap::new();
-        for (_, key) in &wanted {
-            if let sync::Live::Present(object) = sync::Observe::live(&Eyes(live), key) {
-                present.insert(key.clone(), object);
-            }
-        }
         let mut extraneous = Vec::new();
         let tracked = live.tracked(&instance);
         // Kinds that cannot be read hold no prune back that is known to be right, but they are never called empty:
@@ -292,6 +303,8 @@ impl Controller {
         let facts = Facts {
             target,
             gate: ProjectGate::new(target),
+            tracking: &config.tracking,
+            instance: &instance,
         };
         let plan = sync::plan(&Input {
             targets: &targets,
@@ -386,6 +399,20 @@ impl Controller {
             .and_then(|timeout| started.checked_add(timeout).ok());
         options
     }
+}
+
+/// Returns those of the objects that are there.
+fn present(
+    live: &Live,
+    wanted: &[(GroupVersionKind, ResourceKey)],
+) -> BTreeMap<ResourceKey, Arc<Object>> {
+    let seen = wanted
+        .iter()
+        .filter_map(|(_, key)| match sync::Observe::live(&Eyes(live), key) {
+            sync::Live::Present(object) => Some((key.clone(), object)),
+            _ => None,
+        });
+    seen.collect()
 }
 
 /// Asks for objects and waits until they are known.

@@ -702,3 +702,20 @@ fn sync_fail_hooks_have_a_time_of_their_own() {
         ["create db", "delete tell", "create tell"]
     );
 }
+
+#[test]
+fn what_another_application_manages_fails_the_sync_when_asked() {
+    let theirs = object("ConfigMap", "a", &[("test/owner", "other")]);
+    let app = App::of([object("ConfigMap", "a", &[]), object("ConfigMap", "b", &[])]);
+    let mut tolerant = Runner::new(app.clone(), World::with([theirs.clone()]));
+    succeeded(&mut tolerant);
+
+    let mut strict = Runner::new(app, World::with([theirs]));
+    strict.app.options.app.fail_on_shared_resource = true;
+    assert_eq!(
+        failed(&mut strict),
+        "one or more synchronization tasks are not valid: \
+         Shared resource found: ConfigMap/a is part of application other"
+    );
+    assert_eq!(strict.world.log, [""; 0]);
+}

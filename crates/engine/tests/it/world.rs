@@ -227,6 +227,10 @@ impl Cluster for World {
             _ => KindFact::Namespaced,
         }
     }
+
+    fn other_owner(&self, live: &Object) -> Option<String> {
+        live.annotation("test/owner").map(str::to_owned)
+    }
 }
 
 impl Observe for World {

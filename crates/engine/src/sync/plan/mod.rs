@@ -36,6 +36,11 @@ pub trait Cluster {
     /// Returns what is known of a kind.
     fn kind(&self, gvk: &GroupVersionKind) -> KindFact;
 
+    /// Returns the other application that a live object is marked as part of.
+    fn other_owner(&self, _live: &Object) -> Option<String> {
+        None
+    }
+
     /// Says whether the project permits the object; the text is shown to the user.
     fn permit(&self, _gvk: &GroupVersionKind, _key: &ResourceKey) -> Result<(), String> {
         Ok(())
@@ -386,12 +391,26 @@ fn check(input: &Input<'_>, tasks: &mut [Task]) -> Vec<(TaskId, String)> {
                 (!skip).then(|| missing_kind(task, served_versions))
             }
         };
-        let problem = problem.or_else(|| input.cluster.permit(&task.gvk, &task.key).err());
+        let problem = problem
+            .or_else(|| input.cluster.permit(&task.gvk, &task.key).err())
+            .or_else(|| shared(input, task));
         if let Some(message) = problem {
             invalid.push((TaskId(index), message));
         }
     }
     invalid
+}
+
+/// Refuses an object that another application manages, where that is asked for.
+fn shared(input: &Input<'_>, task: &Task) -> Option<String> {
+    if !input.options.app.fail_on_shared_resource || task.action == Action::CreateNamespace {
+        return None;
+    }
+    let owner = input.cluster.other_owner(task.live.as_deref()?)?;
+    let (kind, name) = (&task.key.kind, &task.key.name);
+    Some(format!(
+        "Shared resource found: {kind}/{name} is part of application {owner}"
+    ))
 }
 
 /// Returns the group and kind that a CustomResourceDefinition among the targets adds.
