@@ -1,7 +1,7 @@
 //! Directory sources: which files are read and how.
 
 use driftless_testkit::Kind;
-use driftless_testkit::expect::{absent, condition, exists, succeeded, synced};
+use driftless_testkit::expect::{absent, exists, succeeded, synced};
 use driftless_testkit::git::write;
 use driftless_testkit::manifest::{config_map, documents};
 use serde_json::json;
@@ -116,30 +116,5 @@ async fn files_of_other_kinds_are_left_alone() {
         .then()
         .expect(synced())
         .expect(exists(Kind::CONFIG_MAP, "a"))
-        .await;
-}
-
-#[tokio::test]
-async fn a_helm_chart_says_that_it_is_not_supported_yet() {
-    given("dir-helm")
-        .changes([
-            write(
-                "app/Chart.yaml",
-                "apiVersion: v2\nname: chart\nversion: 1.0.0\n",
-            ),
-            write("app/templates/a.yaml", config_map("a", "1")),
-        ])
-        .then()
-        .expect(condition("ComparisonError", "Helm"))
-        .await;
-}
-
-#[tokio::test]
-async fn a_kustomization_says_that_it_is_not_supported_yet() {
-    given("dir-kustomize")
-        .file("kustomization.yaml", "resources: [a.yaml]\n")
-        .file("a.yaml", config_map("a", "1"))
-        .then()
-        .expect(condition("ComparisonError", "Kustomize"))
         .await;
 }
