@@ -15,6 +15,7 @@ mod git;
 mod health;
 mod helm;
 mod hooks;
+mod kustomize;
 mod refresh;
 mod rollback;
 mod status;

@@ -40,7 +40,7 @@ async fn render(request: Request) -> Result<Vec<Value>, Error> {
     let rendered = renderer.render(request).await?;
     assert_eq!(rendered.source_type, SourceType::Kustomize);
     let objects = rendered.objects().unwrap();
-    Ok(objects.iter().map(|one| one.to_value()).collect())
+    Ok(objects.iter().map(Object::to_value).collect())
 }
 
 async fn only(kustomize: Value) -> Value {
