@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use driftless_gotemplate::funcs::Version;
-use driftless_gotemplate::{Str, Value};
+use driftless_gotemplate::{Map, MapKind, Str, Value};
 use driftless_yaml::{Duplicates, Limits};
 use serde_json::Value as Json;
 
@@ -65,6 +65,11 @@ pub struct Dependency {
     pub import_values: Vec<Json>,
     /// `alias`
     pub alias: String,
+}
+
+/// Texts as templates see them: a slice of anything.
+fn texts_value(items: &[String]) -> Value {
+    Value::list(items.iter().map(|item| Value::str(item)).collect())
 }
 
 fn text(value: &Json, key: &str) -> Result<String, String> {
@@ -253,7 +258,6 @@ impl Metadata {
 
     /// Returns `.Chart`, with Go's names for the fields.
     pub(crate) fn to_value(&self, is_root: bool) -> Value {
-        let texts = |items: &[String]| Value::strings(items.iter().map(String::as_str));
         let maintainers = self.maintainers.iter().map(|[name, email, url]| {
             Value::map([
                 ("Name", Value::str(name)),
@@ -265,10 +269,10 @@ impl Metadata {
         Value::map([
             ("Name", Value::str(&self.name)),
             ("Home", Value::str(&self.home)),
-            ("Sources", texts(&self.sources)),
+            ("Sources", texts_value(&self.sources)),
             ("Version", Value::str(&self.version)),
             ("Description", Value::str(&self.description)),
-            ("Keywords", texts(&self.keywords)),
+            ("Keywords", texts_value(&self.keywords)),
             ("Maintainers", Value::list(maintainers.collect())),
             ("Icon", Value::str(&self.icon)),
             ("APIVersion", Value::str(&self.api_version)),
@@ -278,9 +282,13 @@ impl Metadata {
             ("Deprecated", Value::Bool(self.deprecated)),
             (
                 "Annotations",
-                Value::map(
-                    annotations.map(|(key, value)| (Str::from(key.as_str()), Value::str(value))),
-                ),
+                // The only field that keeps its Go type: a key that is missing is an empty text.
+                Value::Map(Map::of(
+                    MapKind::Str,
+                    annotations
+                        .map(|(key, value)| (Str::from(key.as_str()), Value::str(value)))
+                        .collect(),
+                )),
             ),
             ("KubeVersion", Value::str(&self.kube_version)),
             (
@@ -319,7 +327,7 @@ impl Dependency {
             ("Version", Value::str(&self.version)),
             ("Repository", Value::str(&self.repository)),
             ("Condition", Value::str(&self.condition)),
-            ("Tags", Value::strings(self.tags.iter().map(String::as_str))),
+            ("Tags", texts_value(&self.tags)),
             ("Enabled", Value::Bool(self.enabled)),
             (
                 "ImportValues",

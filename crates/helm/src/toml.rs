@@ -52,7 +52,10 @@ pub(crate) fn write(value: &Value) -> Result<String, String> {
     match plain(value) {
         Value::Map(map) => write_map(&mut out, &[], &map)?,
         Value::Nil => return Err("toml: cannot encode nil".to_owned()),
-        _ => return Err("toml: top-level values must be Go maps or structs".to_owned()),
+        value if is_table_array(&value)? => {
+            return Err("toml: top-level values must be Go maps or structs".to_owned());
+        }
+        value => element(&mut out, &value)?,
     }
     Ok(out)
 }

@@ -239,8 +239,23 @@ impl Exec<'_> {
             _ => Nil::Invalid,
         };
         let value = self.operand(frame, dot, expr)?;
-        validate(value, ty, nil).map_err(|message| fail(frame, message))
+        validate(value, ty, nil).map_err(|message| {
+            let last = last_node(expr);
+            at(frame.template, last.pos, last.to_string(), message)
+        })
     }
+}
+
+/// Returns what Go looked at last when it evaluated an expression: that is where it says a value has a wrong type.
+fn last_node(expr: &Expr) -> &Expr {
+    match &expr.kind {
+        ExprKind::Pipe(pipe) => last_of_pipe(pipe).unwrap_or(expr),
+        _ => expr,
+    }
+}
+
+pub(super) fn last_of_pipe(pipe: &Pipe) -> Option<&Expr> {
+    pipe.commands.last()?.args.last().map(last_node)
 }
 
 /// How a nil came about; Go tells an empty interface from no value at all.

@@ -534,12 +534,15 @@ impl<'a> Exec<'a> {
 
     #[expect(clippy::unused_self, reason = "reads better beside its callers")]
     fn range_error(&self, frame: &Frame<'_>, branch: &Branch, message: String) -> Box<ExecError> {
-        at(
-            frame.template,
-            branch.pipe.pos,
-            branch.pipe.to_string(),
-            message,
-        )
+        match eval::last_of_pipe(&branch.pipe) {
+            Some(last) => at(frame.template, last.pos, last.to_string(), message),
+            None => at(
+                frame.template,
+                branch.pipe.pos,
+                branch.pipe.to_string(),
+                message,
+            ),
+        }
     }
 }
 

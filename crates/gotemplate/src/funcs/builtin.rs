@@ -161,6 +161,14 @@ fn eq(_: &mut Exec<'_>, args: &[Value]) -> Answer {
     Ok(Value::Bool(false))
 }
 
+/// Says whether a value is one that Go compares by its kind.
+fn is_basic(value: &Value) -> bool {
+    matches!(
+        value,
+        Value::Bool(_) | Value::Int(_) | Value::Int64(_) | Value::Float(_) | Value::Str(_)
+    )
+}
+
 fn compare(args: &[Value], fits: fn(Ordering) -> bool) -> Answer {
     let (a, b) = (arg(args, 0), arg(args, 1));
     let order = match (a, b) {
@@ -170,11 +178,8 @@ fn compare(args: &[Value], fits: fn(Ordering) -> bool) -> Answer {
             Some(order) => order,
             None => return Ok(Value::Bool(false)),
         },
-        _ if basic(a) == basic(b) => {
-            return Err(Fault::new(format!(
-                "invalid type for comparison: {}",
-                a.type_name()
-            )));
+        _ if !is_basic(a) || !is_basic(b) || basic(a) == basic(b) => {
+            return Err(Fault::new("invalid type for comparison"));
         }
         _ => return Err(incompatible(a, b)),
     };
