@@ -4,14 +4,14 @@
 //! the spec and the cluster are the same, each object's verdict when its two sides are. What cannot be read makes the
 //! comparison [`Comparison::complete`]` == false` and the status `Unknown`; nothing is pruned on its account.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 use std::time::Duration;
 
 use driftless_api::Application;
 use driftless_api::application::{Condition, ConditionType, SyncStatusCode};
-use driftless_core::{AppKey, GroupVersionKind, ResourceKey};
+use driftless_core::{AppKey, GroupKind, GroupVersionKind, ResourceKey};
 use driftless_engine::annotation::Annotations;
 use driftless_engine::diff::{self, IgnoreRule};
 use driftless_engine::health::{self, Health, NoRules};
@@ -412,14 +412,36 @@ impl Pass<'_> {
         });
     }
 
+    /// Returns the kinds of which the Application has, had or wants objects.
+    fn concerned(&self) -> HashSet<GroupKind> {
+        let known = self.app.status.as_deref().map(|status| &status.resources);
+        let known = known
+            .into_iter()
+            .flatten()
+            .map(|one| GroupKind::new(&*one.group, &*one.kind));
+        let previous = self.previous.into_iter().flat_map(|one| &one.objects);
+        known
+            .chain(self.objects.keys().map(ResourceKey::group_kind))
+            .chain(previous.map(|one| one.key.group_kind()))
+            .collect()
+    }
+
     /// Adds what the cluster has and Git has not.
     fn add_extra(&mut self) {
         let tracked = self.live.tracked(self.instance);
-        for (kind, reason) in &tracked.unreadable {
+        let concerned = self.concerned();
+        // A kind that the Application has nothing to do with may be unreadable for ever (rights, a broken
+        // aggregated API): no object of it is missed, so none is pruned or reported by mistake.
+        let mut unreadable = tracked.unreadable;
+        unreadable.retain(|(kind, _)| concerned.contains(kind));
+        for (kind, reason) in &unreadable {
             self.problems
                 .push(format!("objects of kind {kind} cannot be read: {reason}"));
         }
-        for kind in &tracked.loading {
+        let mut loading = tracked.loading;
+        // Without a name: no kind of the cluster is known yet.
+        loading.retain(|kind| kind.kind.is_empty() || concerned.contains(kind));
+        for kind in &loading {
             self.problems
                 .push(format!("objects of kind {kind} are still being loaded"));
         }

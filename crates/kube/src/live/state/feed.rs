@@ -87,10 +87,18 @@ impl State {
             (Phase::Unreadable(old), Phase::Unreadable(new)) => old == new,
             _ => false,
         };
-        if !same {
-            kind.phase = phase;
-            changes.push(self.kind_change(&id.kind));
+        if same {
+            return;
         }
+        let was_unreadable = matches!(kind.phase, Phase::Unreadable(_));
+        let is_unreadable = matches!(phase, Phase::Unreadable(_));
+        kind.phase = phase;
+        changes.push(if was_unreadable || is_unreadable {
+            // Whoever asked meanwhile was told so, whatever it has of the kind.
+            self.kind_change_for_all(&id.kind)
+        } else {
+            self.kind_change(&id.kind)
+        });
     }
 
     /// Takes what a reader found.

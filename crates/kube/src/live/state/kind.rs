@@ -185,6 +185,14 @@ impl State {
         self.restart(kind);
     }
 
+    pub(super) fn kind_change_for_all(&self, kind: &GroupKind) -> Change {
+        let instances: BTreeSet<_> = self.by_instance.keys().chain(self.wants.keys()).collect();
+        Change::Kind {
+            kind: kind.clone(),
+            instances: instances.into_iter().cloned().collect(),
+        }
+    }
+
     pub(super) fn kind_change(&self, kind: &GroupKind) -> Change {
         let mut instances: BTreeSet<Arc<str>> = BTreeSet::new();
         if self.wanted_kinds.contains_key(kind) {

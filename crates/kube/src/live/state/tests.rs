@@ -268,6 +268,22 @@ fn a_kind_that_cannot_be_read_is_unreadable_and_keeps_what_was_seen() {
 }
 
 #[test]
+fn everybody_hears_of_a_kind_that_can_be_read_again() {
+    let mut world = World::empty();
+    want(&mut world.state, "maps", &[key("ConfigMap", "a")]);
+    want(&mut world.state, "secrets", &[key("Secret", "a")]);
+    world.relist(&[object("ConfigMap", "a", 5)]);
+    let (id, _) = world.reader("ConfigMap");
+    world.state.failed(&id, "connection refused");
+    let changes = world.state.recovered(&id);
+    let [Change::Kind { instances, .. }] = changes.as_slice() else {
+        panic!("one change of the kind, not {changes:?}")
+    };
+    let instances: Vec<&str> = instances.iter().map(|name| &**name).collect();
+    assert_eq!(instances, ["maps", "secrets"]);
+}
+
+#[test]
 fn a_tracked_object_makes_its_kind_watched_in_full() {
     let mut world = World::empty();
     assert_eq!(world.projection("ConfigMap"), Projection::Metadata);
