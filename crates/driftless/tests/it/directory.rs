@@ -2,7 +2,6 @@
 
 use driftless_testkit::Kind;
 use driftless_testkit::expect::{absent, exists, succeeded, synced};
-use driftless_testkit::git::write;
 use driftless_testkit::manifest::{config_map, documents};
 use serde_json::json;
 
