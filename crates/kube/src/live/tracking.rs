@@ -162,16 +162,38 @@ mod tests {
             ..Marks::default()
         };
         assert_eq!(owner(&tracking, marks, ["", "Pod", "a", "b"]), Some("shop"));
-        let shared = Tracking {
-            installation_id: Some("one".to_owned()),
-            ..tracking
-        };
-        assert_eq!(owner(&shared, marks, ["", "Pod", "a", "b"]), None);
-        let ours = Marks {
-            installation_id: Some("one"),
+        // The label alone says nothing about the installation.
+        let elsewhere = Marks {
+            installation_id: Some("two"),
             ..marks
         };
-        assert_eq!(owner(&shared, ours, ["", "Pod", "a", "b"]), Some("shop"));
+        assert_eq!(
+            owner(&tracking, elsewhere, ["", "Pod", "a", "b"]),
+            Some("shop")
+        );
+    }
+
+    #[test]
+    fn ids_of_another_installation_are_not_ours() {
+        let marks = |installation_id| Marks {
+            tracking_id: Some("shop:/Pod:a/b"),
+            installation_id,
+            ..Marks::default()
+        };
+        let own = |id: Option<&str>| Tracking {
+            installation_id: id.map(str::to_owned),
+            ..Tracking::default()
+        };
+        for (ours, found, owned) in [
+            (None, None, true),
+            (Some("one"), Some("one"), true),
+            (Some("one"), Some("two"), false),
+            (Some("one"), None, false),
+            (None, Some("one"), false),
+        ] {
+            let owner = owner(&own(ours), marks(found), ["", "Pod", "a", "b"]);
+            assert_eq!(owner.is_some(), owned, "{ours:?} {found:?}");
+        }
     }
 
     #[test]
