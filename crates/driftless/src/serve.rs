@@ -55,7 +55,7 @@ pub(crate) struct Args {
     #[arg(long, env = "DRIFTLESS_APPLY_CRDS")]
     apply_crds: bool,
     /// Applications worked on at once
-    #[arg(long, env = "DRIFTLESS_PARALLEL", default_value_t = 24)]
+    #[arg(long, env = "DRIFTLESS_PARALLEL", default_value_t = 64)]
     parallel: usize,
     /// Form of the log
     #[arg(long, env = "DRIFTLESS_LOG_FORMAT", value_enum, default_value = "text")]
