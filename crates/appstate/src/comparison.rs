@@ -429,7 +429,12 @@ impl Pass<'_> {
     /// Adds what the cluster has and Git has not.
     fn add_extra(&mut self) {
         let tracked = self.live.tracked(self.instance);
-        let concerned = self.concerned();
+        let is_whole = tracked.unreadable.is_empty() && tracked.loading.is_empty();
+        let concerned = if is_whole {
+            HashSet::new()
+        } else {
+            self.concerned()
+        };
         // A kind that the Application has nothing to do with may be unreadable for ever (rights, a broken
         // aggregated API): no object of it is missed, so none is pruned or reported by mistake.
         let mut unreadable = tracked.unreadable;
