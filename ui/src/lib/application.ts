@@ -68,3 +68,11 @@ export function severityOf(condition: ApplicationCondition): ConditionSeverity {
 export function isQuarantine(condition: ApplicationCondition): boolean {
   return /quarantin/i.test(condition.type);
 }
+
+/** Streams and answers race: of one object the higher resource version is the later one. */
+export function newest(held: Application | undefined, next: Application): Application {
+  if (held?.metadata.uid !== next.metadata.uid) return next;
+  const a = Number(held?.metadata.resourceVersion);
+  const b = Number(next.metadata.resourceVersion);
+  return held && Number.isFinite(a) && Number.isFinite(b) && b < a ? held : next;
+}

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { Application, OperationPhase, ResourceResult } from '@/api-types';
 import { quarantineOf, waitsForConfirmation } from '@/lib/quarantine';
-import { newest } from './hooks/use-application';
-import { progressOf } from './progress';
+import { newest } from '@/lib/application';
+import { hasBegun, progressOf } from './progress';
 import { initialChoices, toggleOption, toSyncRequest } from './sync-request';
 
 const managed = [
@@ -18,6 +18,24 @@ function running(results: ResourceResult[], phase: OperationPhase = 'Running', s
     status: { resources: managed, operationState: { operation: { sync }, phase, startedAt: '2026-11-01T00:00:00Z', syncResult: { resources: results } } },
   };
 }
+
+describe('hasBegun', () => {
+  const ended = running([], 'Succeeded');
+  const at = (app: Application, resourceVersion: string, operation?: object): Application => ({ ...app, operation, metadata: { ...app.metadata, uid: 'u', resourceVersion } });
+  const asked = at({ ...ended, status: {} }, '100', {});
+
+  it('does not take the operation before for the one asked for', () => {
+    expect(hasBegun(at(ended, '99'), asked)).toBe(false);
+    expect(hasBegun(asked, asked)).toBe(false);
+  });
+  it('waits while the state of the one before is still there', () => {
+    expect(hasBegun(at(ended, '101', {}), asked)).toBe(false);
+    expect(hasBegun(at(running([]), '102', {}), asked)).toBe(true);
+  });
+  it('knows one that ended in the second in which the one before did', () => {
+    expect(hasBegun(at(ended, '101'), asked)).toBe(true);
+  });
+});
 
 describe('progressOf', () => {
   it('lists what is done, what is under way and what waits', () => {

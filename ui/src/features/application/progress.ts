@@ -1,10 +1,15 @@
 import type { Application, OperationPhase, ResourceResult, ResourceStatus } from '@/api-types';
+import { newest } from '@/lib/application';
 import { resourceKey } from '@/lib/resource-key';
 
-/** Tells one operation from the next, and one that ended from one that runs. Times have whole seconds only. */
-export function operationMark(app: Application): string {
+/**
+ * Whether the operation that `asked` (the server's answer to asking for it) holds has begun in `app`. Times have whole
+ * seconds only and two quick operations share theirs, so this goes by resource versions: `app` is at least as new as the
+ * answer, and its operation was taken up. Servers drop the state of the operation before, or leave it until then.
+ */
+export function hasBegun(app: Application, asked: Application): boolean {
   const state = app.status?.operationState;
-  return state ? [state.startedAt, state.finishedAt, state.phase].join() : '';
+  return newest(asked, app) === app && Boolean(state) && (!app.operation || state?.phase === 'Running');
 }
 
 /** One object of an operation, from waiting to done. */

@@ -7,15 +7,13 @@ import { Spinner } from '@/components/spinner';
 import { Phase } from '@/components/status';
 import { Took } from '@/components/time';
 import { shortRevision } from '@/lib/format';
-import { operationMark, progressOf, type ProgressRow } from '../progress';
+import { hasBegun, progressOf, type ProgressRow } from '../progress';
 import styles from './operation-progress.module.css';
 
-/** The operation that was just asked for: `before` is the mark of the one before it, which must not be taken for it. */
-export function StartedOperation({ app, before }: { app: Application; before: string }) {
+/** The operation that was just asked for: `asked` is the server's answer. The one before it is not taken for it. */
+export function StartedOperation({ app, asked }: { app: Application; asked: Application }) {
   const { t } = useTranslation();
-  const mark = operationMark(app);
-  // Servers clear the old operation before the new one begins.
-  if (mark === before || mark === '') return <p className={styles.waiting}><Spinner /> {t('operation.starting')}</p>;
+  if (!hasBegun(app, asked)) return <p className={styles.waiting}><Spinner /> {t('operation.starting')}</p>;
   return <OperationProgress app={app} />;
 }
 

@@ -11,7 +11,6 @@ import { appId, isAutomated } from '@/lib/application';
 import { shortRevision } from '@/lib/format';
 import { quarantineOf } from '@/lib/quarantine';
 import { revisionQuery } from '../api/application';
-import { operationMark } from '../progress';
 import { ProgressFooter } from './operation-dialog';
 import { StartedOperation } from './operation-progress';
 import styles from './rollback-dialog.module.css';
@@ -27,22 +26,17 @@ export function RollbackDialog({ app, id, onClose }: Props) {
   const { t } = useTranslation();
   const [prune, setPrune] = useState(false);
   const [dryRun, setDryRun] = useState(false);
-  const [before, setBefore] = useState('');
   const history = [...(app.status?.history ?? [])].sort((a, b) => b.id - a.id);
   const entry = history.find((each) => each.id === id);
   const from = history[0]?.revision ?? history[0]?.revisions?.[0];
   const to = entry?.revision ?? entry?.revisions?.[0];
   const metadata = useQuery(revisionQuery(appId(app), to));
   const rollback = useMutation({ mutationFn: () => rollbackApplication(appId(app), { id, prune, dryRun }) });
-  const submit = () => {
-    setBefore(operationMark(app));
-    rollback.mutate();
-  };
   const quarantine = entry ? quarantineOf(app, entry) : undefined;
-  if (rollback.isSuccess) {
+  if (rollback.data) {
     return (
       <Dialog title={t('operation.title')} description={app.metadata.name} width={760} onClose={onClose} footer={<ProgressFooter app={app} onClose={onClose} />}>
-        <StartedOperation app={app} before={before} />
+        <StartedOperation app={app} asked={rollback.data} />
       </Dialog>
     );
   }
@@ -54,7 +48,7 @@ export function RollbackDialog({ app, id, onClose }: Props) {
       footer={
         <>
           <Button onClick={onClose}>{t('common.cancel')}</Button>
-          <Button tone="danger" icon={<Undo2 aria-hidden />} busy={rollback.isPending} disabled={!entry} onClick={submit}>{t('rollback.submit')}</Button>
+          <Button tone="danger" icon={<Undo2 aria-hidden />} busy={rollback.isPending} disabled={!entry} onClick={() => rollback.mutate()}>{t('rollback.submit')}</Button>
         </>
       }
     >

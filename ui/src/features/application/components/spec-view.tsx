@@ -8,10 +8,9 @@ import { Button } from '@/components/button';
 import { CodeView } from '@/components/code-view';
 import { CopyButton } from '@/components/copy-button';
 import { toastSuccess } from '@/components/toast';
-import { appId } from '@/lib/application';
+import { appId, newest } from '@/lib/application';
 import { toYaml } from '@/lib/manifest';
 import { applicationQuery, updateApplication } from '../api/application';
-import { newest } from '../hooks/use-application';
 import { SpecFacts } from './spec-facts';
 import styles from './spec-view.module.css';
 

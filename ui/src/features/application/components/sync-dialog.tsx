@@ -7,7 +7,6 @@ import { Button } from '@/components/button';
 import { Dialog } from '@/components/dialog';
 import { syncApplication } from '@/lib/api/actions';
 import { appId, sourceOf } from '@/lib/application';
-import { operationMark } from '../progress';
 import { initialChoices, toSyncRequest } from '../sync-request';
 import { ProgressFooter } from './operation-dialog';
 import { StartedOperation } from './operation-progress';
@@ -28,10 +27,9 @@ export function SyncDialog({ app, preset, onClose }: Props) {
     ...initialChoices(app.spec),
     ...(preset?.length ? { resources: new Set(preset) } : {}),
   }));
-  const [before, setBefore] = useState('');
   const managed = (app.status?.resources ?? []).filter((resource) => !resource.hook);
   const sync = useMutation({ mutationFn: () => syncApplication(appId(app), toSyncRequest(choices, managed)) });
-  const submitted = sync.isSuccess;
+  const submitted = sync.data;
   const nothingChosen = choices.resources !== 'all' && choices.resources.size === 0;
 
   return (
@@ -61,13 +59,12 @@ export function SyncDialog({ app, preset, onClose }: Props) {
       }
     >
       {submitted ? (
-        <StartedOperation app={app} before={before} />
+        <StartedOperation app={app} asked={submitted} />
       ) : (
         <form
           id="sync-form"
           onSubmit={(event) => {
             event.preventDefault();
-            setBefore(operationMark(app));
             sync.mutate();
           }}
         >

@@ -3,9 +3,8 @@ import { useTranslation } from 'react-i18next';
 import type { Application } from '@/api-types';
 import { toastError, toastSuccess } from '@/components/toast';
 import { refreshApplication, terminateOperation, type RefreshKind } from '@/lib/api/actions';
-import { appId } from '@/lib/application';
+import { appId, newest } from '@/lib/application';
 import { applicationQuery } from '../api/application';
-import { newest } from './use-application';
 
 /** The actions that need no dialog. Each says how it ended. */
 export function useActions(app: Application) {

@@ -1,7 +1,7 @@
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import type { Application, ApplicationWatchEvent } from '@/api-types';
-import type { AppId } from '@/lib/application';
+import { newest, type AppId } from '@/lib/application';
 import type { StreamState } from '@/lib/stream';
 import { useStream } from '@/lib/use-stream';
 import { applicationQuery } from '../api/application';
@@ -43,12 +43,4 @@ export function useApplication(id: AppId): Live {
     stream,
     retry: () => void query.refetch(),
   };
-}
-
-/** Streams and answers race: of one object the higher resource version is the later one. */
-export function newest(held: Application | undefined, next: Application): Application {
-  if (held?.metadata.uid !== next.metadata.uid) return next;
-  const a = Number(held?.metadata.resourceVersion);
-  const b = Number(next.metadata.resourceVersion);
-  return held && Number.isFinite(a) && Number.isFinite(b) && b < a ? held : next;
 }
