@@ -11,7 +11,7 @@ DEVCLUSTER_SOURCES := $(shell find tools/devcluster -type f 2>/dev/null)
 UI_SOURCES := $(shell find ui -type f -not -path 'ui/node_modules/*' -not -path 'ui/dist/*' 2>/dev/null)
 UI_MODULES := ui/node_modules/.package-lock.json
 
-.PHONY: help setup demo test test-rust test-ui bench build lint clean tools ui
+.PHONY: help setup demo test test-rust test-ui fuzz bench build lint clean tools ui
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,6 +34,9 @@ test-ui: setup tools ui ## run the UI's tests, the ones in a browser included
 	npm --prefix ui run --silent typecheck
 	npm --prefix ui run --silent test
 	tools/e2e.sh
+
+fuzz: ## fuzz the readers of hostile input for 60 s each (needs a nightly compiler)
+	tools/fuzz.sh
 
 bench: setup build ## measure, print a table, write bench/results
 	$(CARGO) run --release --package driftless-bench

@@ -1,5 +1,5 @@
-//! Seeded mutations of working input: whatever comes of it, no build panics or runs away. Stands in for fuzz targets,
-//! which need a nightly compiler.
+//! Seeded mutations of working input: whatever comes of it, no build panics or runs away. The fuzz targets in `fuzz/`
+//! search deeper, with a nightly compiler.
 
 use super::built;
 
