@@ -206,3 +206,18 @@ export interface RevisionMetadata {
   message?: string;
   tags?: string[] | null;
 }
+
+/** When the project lets an application be synced. */
+export interface SyncWindow {
+  kind?: 'allow' | 'deny';
+  schedule?: string;
+  duration?: string;
+  manualSync?: boolean;
+}
+
+export interface SyncWindows {
+  activeWindows?: SyncWindow[] | null;
+  assignedWindows?: SyncWindow[] | null;
+  /** Whether a person may sync now. */
+  canSync?: boolean;
+}

@@ -43,6 +43,18 @@ export interface ManagedResources {
   items?: ManagedResource[] | null;
 }
 
+/** Something that can be done to an object: a built-in action or one of the settings' scripts. */
+export interface ResourceAction {
+  name: string;
+  displayName?: string;
+  disabled?: boolean;
+  params?: { name: string; value?: string; default?: string }[] | null;
+}
+
+export interface ResourceActions {
+  actions?: ResourceAction[] | null;
+}
+
 export interface LogEntry {
   content?: string;
   timeStampStr?: string;

@@ -162,6 +162,20 @@ describe('an application', () => {
     expect(await screen.findByText('fraud.example.com', { exact: false, selector: 'code *' })).toBeInTheDocument();
   });
 
+  it('runs an action of an object with its parameters', async () => {
+    const { user, server } = await renderApp('/applications/argocd/fraud-detector-dev?view=list&node=apps/Deployment/serving-dev/fraud-detector-dev');
+    const panel = await screen.findByRole('complementary', { name: 'Deployment fraud-detector-dev' });
+    await user.click(within(panel).getByRole('button', { name: 'More actions' }));
+    await user.click(await screen.findByRole('menuitem', { name: 'scale' }));
+    const dialog = await screen.findByRole('dialog', { name: 'scale' });
+    await user.clear(within(dialog).getByLabelText('replicas'));
+    await user.type(within(dialog).getByLabelText('replicas'), '4');
+    await user.click(within(dialog).getByRole('button', { name: 'Run' }));
+    await waitFor(() => expect(screen.queryByRole('dialog')).toBeNull());
+    const call = server.requests.find((request) => request.path.endsWith('/resource/actions/v2'));
+    expect(call?.body).toMatchObject({ kind: 'Deployment', group: 'apps', resourceName: 'fraud-detector-dev', action: 'scale', resourceActionParameters: [{ name: 'replicas', value: '4' }] });
+  });
+
   it('says when it cannot be read, which is not the same as being empty', async () => {
     await renderApp('/applications/argocd/no-such-app');
     expect(await screen.findByRole('alert')).toHaveTextContent('permission denied');

@@ -17,9 +17,9 @@ export interface MenuItem {
 
 export type MenuEntry = MenuItem | { heading: string } | 'separator';
 
-export function Menu({ trigger, entries, align = 'end' }: { trigger: ReactElement; entries: readonly MenuEntry[]; align?: 'start' | 'end' }) {
+export function Menu({ trigger, entries, align = 'end', onOpen }: { trigger: ReactElement; entries: readonly MenuEntry[]; align?: 'start' | 'end'; onOpen?: () => void }) {
   return (
-    <DropdownMenu.Root modal={false}>
+    <DropdownMenu.Root modal={false} onOpenChange={(open) => open && onOpen?.()}>
       <DropdownMenu.Trigger asChild>{trigger}</DropdownMenu.Trigger>
       <DropdownMenu.Portal>
         <DropdownMenu.Content className={styles.menu} align={align} sideOffset={4} collisionPadding={8}>

@@ -120,6 +120,8 @@ export class MockServer {
         case '/managed-resources': return json({ items: world.managed });
         case '/events': return json({ items: world.events });
         case '/resource': return this.resource(world, query);
+        case '/syncwindows': return json({ activeWindows: [], assignedWindows: [], canSync: true });
+        case '/resource/actions': return json({ actions: query.get('kind') === 'Deployment' ? [{ name: 'restart' }, { name: 'scale', params: [{ name: 'replicas', default: '2' }] }] : [] });
         case '/logs': return this.logs(query, signal);
       }
     }
@@ -142,6 +144,7 @@ export class MockServer {
       return json({});
     }
     if (method === 'DELETE' && rest === '/resource') return json({});
+    if (method === 'POST' && rest === '/resource/actions/v2') return json({});
     if (method === 'POST' && rest === '/sync') return this.sync(world, body as SyncRequest);
     if (method === 'POST' && rest === '/rollback') return this.rollback(world, (body as { id: number }).id);
     return failure(404, `the test double does not know ${method} ${rest}`, 5);

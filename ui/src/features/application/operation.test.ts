@@ -3,6 +3,7 @@ import type { Application, OperationPhase, ResourceResult } from '@/api-types';
 import { quarantineOf, waitsForConfirmation } from '@/lib/quarantine';
 import { newest } from '@/lib/application';
 import { hasBegun, progressOf } from './progress';
+import { blockedBy } from './sync-windows';
 import { initialChoices, toggleOption, toSyncRequest } from './sync-request';
 
 const managed = [
@@ -34,6 +35,22 @@ describe('hasBegun', () => {
   });
   it('knows one that ended in the second in which the one before did', () => {
     expect(hasBegun(at(ended, '101'), asked)).toBe(true);
+  });
+});
+
+describe('blockedBy', () => {
+  const deny = { kind: 'deny' as const };
+  const allow = { kind: 'allow' as const };
+  it('is nobody without windows, and while an allow is active', () => {
+    expect(blockedBy({ canSync: true })).toBeUndefined();
+    expect(blockedBy({ activeWindows: [allow], assignedWindows: [allow, deny], canSync: true })).toBeUndefined();
+  });
+  it('is everyone, or automation where people may pass', () => {
+    expect(blockedBy({ activeWindows: [deny], assignedWindows: [deny], canSync: false })).toBe('everyone');
+    expect(blockedBy({ activeWindows: [deny], assignedWindows: [deny], canSync: true })).toBe('automation');
+  });
+  it('closes when every allow is closed', () => {
+    expect(blockedBy({ activeWindows: null, assignedWindows: [allow], canSync: false })).toBe('everyone');
   });
 });
 

@@ -1,5 +1,5 @@
 import { queryOptions } from '@tanstack/react-query';
-import type { Application, RevisionMetadata } from '@/api-types';
+import type { Application, RevisionMetadata, SyncWindows } from '@/api-types';
 import { applicationPath } from '@/lib/api/actions';
 import type { AppId } from '@/lib/application';
 import { request } from '@/lib/http';
@@ -22,6 +22,15 @@ export const revisionQuery = (id: AppId, revision: string | undefined) =>
       }),
     enabled: Boolean(revision),
     staleTime: Infinity,
+    retry: false,
+  });
+
+export const syncWindowsQuery = (id: AppId) =>
+  queryOptions({
+    queryKey: ['sync-windows', id.namespace, id.name],
+    queryFn: ({ signal }) => request<SyncWindows>(applicationPath(id, '/syncwindows'), { query: { appNamespace: id.namespace }, signal }),
+    // Windows open and close by the minute.
+    refetchInterval: 60_000,
     retry: false,
   });
 

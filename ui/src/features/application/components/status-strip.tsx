@@ -1,5 +1,5 @@
 import { useQuery } from '@tanstack/react-query';
-import { ChevronRight, GitBranch, GitCommitHorizontal, Server } from 'lucide-react';
+import { CalendarX, ChevronRight, GitBranch, GitCommitHorizontal, Server } from 'lucide-react';
 import type { ReactNode } from 'react';
 import { useTranslation } from 'react-i18next';
 import type { Application } from '@/api-types';
@@ -8,8 +8,9 @@ import { Health, Phase, Sync } from '@/components/status';
 import { Ago, Took } from '@/components/time';
 import { appId, clusterOf, healthOf, isOperating, revisionOf, sourceOf, syncOf } from '@/lib/application';
 import { shortRepo, shortRevision } from '@/lib/format';
-import { revisionQuery } from '../api/application';
+import { revisionQuery, syncWindowsQuery } from '../api/application';
 import { progressOf } from '../progress';
+import { blockedBy } from '../sync-windows';
 import styles from './status-strip.module.css';
 
 /** The four questions about an application: is it well, is it what Git says, what happened last, where does it run. */
@@ -59,8 +60,18 @@ function SyncCard({ app, onShowDiff }: { app: Application; onShowDiff: () => voi
         {subject}
       </p>
       {metadata.data?.author ? <p className={styles.faint}>{metadata.data.author.replace(/ <.*>$/, '')} · <Ago at={metadata.data.date} /></p> : null}
+      <WindowNote app={app} />
     </Card>
   );
+}
+
+/** Says that sync windows are in the way; nothing where there are none. */
+function WindowNote({ app }: { app: Application }) {
+  const { t } = useTranslation();
+  const windows = useQuery(syncWindowsQuery(appId(app)));
+  const blocked = windows.data ? blockedBy(windows.data) : undefined;
+  if (!blocked) return null;
+  return <p className={styles.warning}><CalendarX aria-hidden size={13} /> {t(blocked === 'everyone' ? 'app.syncBlocked' : 'app.automationBlocked')}</p>;
 }
 
 function OperationCard({ app, onShow }: { app: Application; onShow: () => void }) {

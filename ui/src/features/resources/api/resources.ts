@@ -1,5 +1,5 @@
 import { queryOptions } from '@tanstack/react-query';
-import type { ApplicationTree, EventList, KubernetesObject, ManagedResources, ResourceRef } from '@/api-types';
+import type { ApplicationTree, EventList, KubernetesObject, ManagedResources, ResourceAction, ResourceActions, ResourceRef } from '@/api-types';
 import { applicationPath } from '@/lib/api/actions';
 import type { AppId } from '@/lib/application';
 import { request } from '@/lib/http';
@@ -54,6 +54,27 @@ export function deleteResource(id: AppId, ref: ResourceRef, how: 'normal' | 'for
   return request(applicationPath(id, '/resource'), {
     method: 'DELETE',
     query: { ...resourceParams(id, ref), force: how === 'force' || undefined, orphan: how === 'orphan' || undefined },
+  });
+}
+
+export const actionsQuery = (id: AppId, ref: ResourceRef, enabled: boolean) =>
+  queryOptions({
+    queryKey: ['actions', id.namespace, id.name, resourceKey(ref)],
+    queryFn: async ({ signal }): Promise<ResourceAction[]> => {
+      const answer = await request<ResourceActions>(applicationPath(id, '/resource/actions'), { query: resourceParams(id, ref), signal });
+      return answer.actions ?? [];
+    },
+    enabled,
+    // What can be done depends on the object's state.
+    staleTime: 0,
+    retry: false,
+  });
+
+export function runAction(id: AppId, ref: ResourceRef, action: string, parameters: Record<string, string>): Promise<unknown> {
+  const resourceActionParameters = Object.entries(parameters).map(([name, value]) => ({ name, value }));
+  return request(applicationPath(id, '/resource/actions/v2'), {
+    method: 'POST',
+    body: { name: id.name, ...resourceParams(id, ref), action, resourceActionParameters },
   });
 }
 

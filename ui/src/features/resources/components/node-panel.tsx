@@ -1,23 +1,19 @@
-import { useMutation } from '@tanstack/react-query';
-import { Ellipsis, Trash2, Upload, X } from 'lucide-react';
+import { X } from 'lucide-react';
 import { useTranslation } from 'react-i18next';
 import type { Application } from '@/api-types';
 import { IconButton } from '@/components/button';
 import { KindIcon } from '@/components/kind-icon';
-import { Menu } from '@/components/menu';
 import { Health, Sync } from '@/components/status';
 import { Tabs, type Tab } from '@/components/tabs';
-import { toastError, toastSuccess } from '@/components/toast';
-import { useConfirm } from '@/components/use-confirm';
 import { appId } from '@/lib/application';
 import { groupKind } from '@/lib/resource-key';
-import { deleteResource } from '../api/resources';
 import { podsBelow, type GraphNode } from '../graph';
 import type { PanelTab } from '../panel-tabs';
 import { EventsView } from './events-view';
 import { LogsTab } from './logs-tab';
 import { LiveManifest } from './live-manifest';
 import styles from './node-panel.module.css';
+import { NodeMenu } from './node-menu';
 import { NodeSummary } from './node-summary';
 import { ObjectDiff } from './object-diff';
 
@@ -57,7 +53,7 @@ export function NodePanel({ app, node, nodes, tab, onTab, onSync, onClose }: Pro
           {node.health ? <Health status={node.health} size={14} /> : null}
           {node.sync ? <Sync status={node.sync} size={14} /> : null}
         </div>
-        <PanelMenu app={app} node={node} onSync={managed ? onSync : undefined} />
+        <NodeMenu app={app} node={node} onSync={managed ? onSync : undefined} />
         <IconButton label={t('common.close')} onClick={onClose}><X /></IconButton>
       </header>
       <Tabs value={shown} tabs={tabs} onChange={onTab} label={t('panel.title')}>
@@ -68,36 +64,5 @@ export function NodePanel({ app, node, nodes, tab, onTab, onSync, onClose }: Pro
         {shown === 'logs' ? <LogsTab key={node.id} id={id} pods={pods} nodes={nodes} /> : null}
       </Tabs>
     </aside>
-  );
-}
-
-function PanelMenu({ app, node, onSync }: { app: Application; node: GraphNode; onSync: (() => void) | undefined }) {
-  const { t } = useTranslation();
-  const id = appId(app);
-  const { confirm, dialog } = useConfirm();
-  const remove = useMutation({
-    mutationFn: (how: 'normal' | 'force') => deleteResource(id, node.ref, how),
-    onSuccess: () => toastSuccess(t('resource.deleted', { name: node.ref.name })),
-    onError: (error) => toastError(t('resource.deleteFailed'), error),
-  });
-  const ask = (how: 'normal' | 'force') =>
-    confirm({
-      title: t(how === 'force' ? 'resource.forceDelete' : 'resource.delete'),
-      text: t('resource.deleteText', { kind: node.ref.kind, name: node.ref.name }),
-      action: t('actions.delete'),
-      onConfirm: () => remove.mutate(how),
-    });
-  return (
-    <>
-      <Menu
-        trigger={<IconButton label={t('actions.more')}><Ellipsis /></IconButton>}
-        entries={[
-          ...(onSync ? [{ label: t('resource.sync'), icon: <Upload />, onSelect: onSync }] : []),
-          { label: t('resource.delete'), icon: <Trash2 />, danger: true, disabled: node.health === 'Missing', onSelect: () => ask('normal') },
-          { label: t('resource.forceDelete'), icon: <Trash2 />, danger: true, disabled: node.health === 'Missing', onSelect: () => ask('force') },
-        ]}
-      />
-      {dialog}
-    </>
   );
 }
