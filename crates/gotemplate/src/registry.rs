@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use crate::Fault;
 use crate::exec::Exec;
+use crate::funcs::DerivedKeys;
 use crate::value::Value;
 
 /// A function's number in its [`Registry`].
@@ -117,7 +118,8 @@ const DEEP: &[&str] = &[
 #[derive(Default)]
 pub struct Registry {
     ids: HashMap<&'static str, FuncId>,
-    funcs: Vec<Func>,
+    funcs: Vec<(Func, bool)>,
+    derived: DerivedKeys,
 }
 
 impl Registry {
@@ -133,12 +135,12 @@ impl Registry {
         match self.ids.get(func.name) {
             Some(FuncId(at)) => {
                 if let Some(slot) = self.funcs.get_mut(usize::from(*at)) {
-                    *slot = func;
+                    *slot = (func, is_deep(func.name));
                 }
             }
             None => {
                 self.ids.insert(func.name, FuncId(self.funcs.len() as u16));
-                self.funcs.push(func);
+                self.funcs.push((func, is_deep(func.name)));
             }
         }
     }
@@ -161,11 +163,20 @@ impl Registry {
 
     /// Says whether a function goes all the way down into its arguments.
     pub(crate) fn is_deep(&self, id: FuncId) -> bool {
-        self.func(id)
-            .is_some_and(|func| DEEP.binary_search(&func.name).is_ok())
+        self.funcs
+            .get(usize::from(id.0))
+            .is_some_and(|(_, deep)| *deep)
     }
 
     pub(crate) fn func(&self, id: FuncId) -> Option<&Func> {
-        self.funcs.get(usize::from(id.0))
+        self.funcs.get(usize::from(id.0)).map(|(func, _)| func)
     }
+
+    pub(crate) fn derived(&self) -> &DerivedKeys {
+        &self.derived
+    }
+}
+
+fn is_deep(name: &str) -> bool {
+    DEEP.binary_search(&name).is_ok()
 }

@@ -1,6 +1,6 @@
 //! Template values. Maps are shared: what `set` changes is seen through every name for the map, as in Go.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::rc::Rc;
@@ -63,7 +63,7 @@ impl Drop for List {
         if let Some(items) = Rc::get_mut(&mut self.items)
             && items.iter().any(Value::is_nested)
         {
-            drop_flat(std::mem::take(items));
+            drop_nested(std::mem::take(items), drop_flat);
         }
     }
 }
@@ -127,14 +127,33 @@ impl Drop for Map {
             && entries.values().any(Value::is_nested)
         {
             let entries = std::mem::take(&mut *entries);
-            drop_flat(entries.into_values().collect());
+            drop_nested(entries, |entries| {
+                drop_flat(entries.into_values().collect())
+            });
         }
     }
 }
 
 thread_local! {
+    /// How many values that are being dropped are around the one that is dropped now.
+    static DEPTH: Cell<u32> = const { Cell::new(0) };
     /// Values that wait for their turn while something deep is dropped.
     static DROPPING: RefCell<Option<Vec<Value>>> = const { RefCell::new(None) };
+}
+
+/// How deep values are dropped inside each other.
+const MAX_DROP_DEPTH: u32 = 64;
+
+/// Drops what others are inside of, as usual when it does not nest deep.
+fn drop_nested<T>(content: T, flat: impl FnOnce(T)) {
+    let depth = DEPTH.try_with(Cell::get).unwrap_or(MAX_DROP_DEPTH);
+    if depth >= MAX_DROP_DEPTH {
+        flat(content);
+        return;
+    }
+    let _ = DEPTH.try_with(|place| place.set(depth + 1));
+    drop(content);
+    let _ = DEPTH.try_with(|place| place.set(depth));
 }
 
 /// Drops values one after the other, not one inside the other: templates can nest them as deep as they have steps.

@@ -1,9 +1,13 @@
 //! A chart in memory.
 
+use std::sync::{Arc, OnceLock};
+
 use bytes::Bytes;
 use driftless_gotemplate::{Map, Str};
 
+use crate::engine::Parsed;
 use crate::metadata::Metadata;
+use crate::schema::Schema;
 
 /// A file of a chart.
 #[derive(Clone, Debug)]
@@ -12,6 +16,31 @@ pub struct File {
     pub name: Str,
     /// Content.
     pub data: Bytes,
+    /// What was read of it as a template, for all copies of the file.
+    pub(crate) parsed: Arc<OnceLock<ParsedFile>>,
+}
+
+/// The templates that a file defines, and the path it was read under.
+pub(crate) struct ParsedFile {
+    pub(crate) path: Str,
+    pub(crate) templates: Parsed,
+}
+
+impl std::fmt::Debug for ParsedFile {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.path)
+    }
+}
+
+impl File {
+    /// Makes a file.
+    pub fn new(name: impl Into<Str>, data: Bytes) -> Self {
+        Self {
+            name: name.into(),
+            data,
+            parsed: Arc::default(),
+        }
+    }
 }
 
 /// A chart with its subcharts.
@@ -22,7 +51,7 @@ pub struct Chart {
     /// `values.yaml`
     pub values: Map,
     /// `values.schema.json`
-    pub schema: Option<Bytes>,
+    pub schema: Option<Schema>,
     /// Files below `templates/`.
     pub templates: Vec<File>,
     /// Files that templates may read, CRDs among them.

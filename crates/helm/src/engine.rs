@@ -11,7 +11,7 @@ use driftless_gotemplate::{
 };
 use parking_lot::Mutex;
 
-use crate::chart::Chart;
+use crate::chart::{Chart, File, ParsedFile};
 use crate::error::Error;
 use crate::files::Files;
 use crate::funcs::{self, FAIL_END, FAIL_START, Host};
@@ -22,7 +22,7 @@ const MAX_CACHED: usize = 20_000;
 const MAX_CACHED_BYTES: usize = 64 << 20;
 
 /// The templates that one file defines.
-type Parsed = Arc<Vec<Arc<Template>>>;
+pub(crate) type Parsed = Arc<Vec<Arc<Template>>>;
 
 /// Renders charts. It keeps parsed templates, so one engine is to be used for many renders; it holds
 /// nothing that depends on values.
@@ -43,7 +43,7 @@ impl Default for Engine {
 }
 
 struct Source {
-    text: Str,
+    file: File,
     data: Map,
     base_path: String,
 }
@@ -68,7 +68,7 @@ impl Engine {
         let mut set = TemplateSet::default();
         for name in &order {
             if let Some(source) = sources.get(*name) {
-                for template in self.parse(name, &source.text)?.iter() {
+                for template in self.parse_file(name, &source.file)?.iter() {
                     set.add(template.clone());
                 }
             }
@@ -105,6 +105,21 @@ impl Engine {
             rendered.insert(name.clone(), funcs::without_no_value(text));
         }
         Ok(rendered)
+    }
+
+    /// Reads a file once for all renders of its chart; the same text in another copy of the chart is known by its hash.
+    fn parse_file(&self, name: &str, file: &File) -> Result<Parsed, Error> {
+        if let Some(known) = file.parsed.get().filter(|known| &*known.path == name) {
+            return Ok(known.templates.clone());
+        }
+        let text = Str::from(driftless_gotemplate::bytes::to_text(&file.data).as_ref());
+        let templates = self.parse(name, &text)?;
+        // A chart that is used under several names is kept for the first of them.
+        let _ = file.parsed.set(ParsedFile {
+            path: Str::from(name),
+            templates: templates.clone(),
+        });
+        Ok(templates)
     }
 
     fn parse(&self, name: &str, text: &Str) -> Result<Parsed, Error> {
@@ -172,9 +187,7 @@ fn collect(
             continue;
         }
         let source = Source {
-            text: driftless_gotemplate::bytes::to_text(&file.data)
-                .as_ref()
-                .into(),
+            file: file.clone(),
             data: data.clone(),
             base_path: format!("{path}/templates"),
         };

@@ -43,4 +43,5 @@ pub use error::Error;
 pub use manifest::{Hook, Manifest, documents};
 pub use metadata::{Dependency, Metadata};
 pub use render::{Options, Release, Rendered, Show, release_name, render};
+pub use schema::Schema;
 pub use show::show_only;

@@ -6,13 +6,14 @@ use std::io::Read;
 use bytes::Bytes;
 use driftless_core::tree::{self, EntryKind, Tree, TreePath};
 use driftless_gotemplate::funcs::clean;
-use driftless_gotemplate::{Map, Str, Value, data};
+use driftless_gotemplate::{Map, Value, data};
 use driftless_yaml::{Duplicates, Reader};
 
 use crate::chart::{Chart, File};
 use crate::error::Error;
 use crate::ignore::{Rules, What};
 use crate::metadata::Metadata;
+use crate::schema::Schema;
 
 /// What a chart may measure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,10 +101,7 @@ impl Walk<'_> {
                             .map_err(Error::Tree)?;
                         self.total += data.len() as u64;
                         self.check()?;
-                        self.files.push(File {
-                            name: Str::from(name),
-                            data: without_mark(data),
-                        });
+                        self.files.push(File::new(name, without_mark(data)));
                     }
                 }
                 _ => {
@@ -191,10 +189,7 @@ fn unpack(archive: &[u8], limits: &Limits) -> Result<Vec<File>, String> {
             .take(limits.file + 1)
             .read_to_end(&mut data)
             .map_err(broken)?;
-        files.push(File {
-            name: Str::from(name),
-            data: without_mark(Bytes::from(data)),
-        });
+        files.push(File::new(name, without_mark(Bytes::from(data))));
     }
     if files.is_empty() {
         return Err("no files in chart archive".to_owned());
@@ -230,7 +225,7 @@ fn assemble(files: Vec<File>, limits: &Limits, depth: usize) -> Result<Chart, Er
                 values = read_values(&file.data, &limits.yaml)
                     .map_err(|error| Error::Chart(format!("cannot load values.yaml: {error}")))?;
             }
-            "values.schema.json" => schema = Some(file.data),
+            "values.schema.json" => schema = Some(Schema::new(file.data)),
             "requirements.yaml" => {
                 let read: &mut Metadata = metadata.get_or_insert_default();
                 read.read(&file.data, &limits.yaml).map_err(|error| {
@@ -252,10 +247,7 @@ fn assemble(files: Vec<File>, limits: &Limits, depth: usize) -> Result<Chart, Er
             name => match name.strip_prefix("charts/") {
                 Some(inner) if !name.ends_with(".prov") => {
                     let top = inner.split('/').next().unwrap_or_default().to_owned();
-                    let inner = File {
-                        name: Str::from(inner),
-                        data: file.data,
-                    };
+                    let inner = File::new(inner, file.data);
                     nested.entry(top).or_default().push(inner);
                 }
                 _ => plain.push(file),
@@ -333,10 +325,7 @@ fn subchart(top: &str, files: Vec<File>, limits: &Limits, depth: usize) -> Resul
         .into_iter()
         .filter_map(|file| {
             let (_, name) = file.name.split_once('/')?;
-            Some(File {
-                name: Str::from(name),
-                data: file.data.clone(),
-            })
+            Some(File::new(name, file.data.clone()))
         })
         .collect();
     assemble(inner, limits, depth)

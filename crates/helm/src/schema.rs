@@ -1,11 +1,41 @@
 //! `values.schema.json`.
 
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
 use driftless_gotemplate::{Map, Value, data};
-use jsonschema::ValidationError;
 use jsonschema::error::{TypeKind, ValidationErrorKind as Kind};
+use jsonschema::{ValidationError, Validator};
 use serde_json::Value as Json;
 
 use crate::chart::Chart;
+
+/// A schema; it is compiled once for all copies of its chart.
+#[derive(Clone)]
+pub struct Schema {
+    text: Bytes,
+    compiled: Arc<OnceLock<Result<Validator, String>>>,
+}
+
+impl Schema {
+    pub(crate) fn new(text: Bytes) -> Self {
+        Self {
+            text,
+            compiled: Arc::default(),
+        }
+    }
+
+    fn compiled(&self) -> &Result<Validator, String> {
+        self.compiled.get_or_init(|| {
+            let schema: Json =
+                serde_json::from_slice(&self.text).map_err(|error| format!("{error}\n"))?;
+            jsonschema::options()
+                .should_validate_formats(false)
+                .build(&schema)
+                .map_err(|error| format!("{error}\n"))
+        })
+    }
+}
 
 /// Checks values against the schemas of a chart and its subcharts; returns what does not fit.
 pub(crate) fn validate(chart: &Chart, values: &Map) -> Result<(), String> {
@@ -41,13 +71,8 @@ fn check(chart: &Chart, values: &Value, problems: &mut String) {
     }
 }
 
-fn check_one(schema: &[u8], values: &Value) -> Result<(), String> {
-    let schema: serde_json::Value =
-        serde_json::from_slice(schema).map_err(|error| format!("{error}\n"))?;
-    let validator = jsonschema::options()
-        .should_validate_formats(false)
-        .build(&schema)
-        .map_err(|error| format!("{error}\n"))?;
+fn check_one(schema: &Schema, values: &Value) -> Result<(), String> {
+    let validator = schema.compiled().as_ref().map_err(Clone::clone)?;
     let values = data::to_serde(values);
     let errors: Vec<ValidationError<'_>> = validator.iter_errors(&values).collect();
     if errors.is_empty() {

@@ -1,9 +1,10 @@
 //! `driftless template helm`: charts on disk, rendered as `helm template` renders them.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use driftless_core::class::render_chain;
@@ -107,9 +108,16 @@ const HINT: &str = "\n\nUse --debug flag to render out invalid YAML";
 /// Renders charts. It keeps parsed charts and templates, so one is to be used for many renders.
 #[derive(Default)]
 pub struct Renderer {
-    engine: Engine,
-    charts: HashMap<PathBuf, (Fingerprint, Chart)>,
+    engine: Arc<Engine>,
+    charts: BTreeMap<PathBuf, Kept>,
     keeps_charts: bool,
+}
+
+struct Kept {
+    fingerprint: Fingerprint,
+    chart: Chart,
+    /// Whether its files were looked at since [`Renderer::look_again`].
+    is_current: bool,
 }
 
 /// Tells a folder or archive that has changed: path, size and time of each file.
@@ -117,10 +125,18 @@ type Fingerprint = Vec<(PathBuf, u64, Option<SystemTime>)>;
 
 impl Renderer {
     /// Makes a renderer that keeps the charts it has read, as long as their files do not change.
-    pub fn keeping_charts() -> Self {
+    pub fn keeping_charts(engine: Arc<Engine>) -> Self {
         Self {
+            engine,
             keeps_charts: true,
             ..Self::default()
+        }
+    }
+
+    /// Looks at the files of each chart again before it is rendered the next time.
+    pub fn look_again(&mut self) {
+        for kept in self.charts.values_mut() {
+            kept.is_current = false;
         }
     }
 
@@ -227,15 +243,24 @@ impl Renderer {
         if !self.keeps_charts {
             return read_chart(path, limits);
         }
+        if let Some(kept) = self.charts.get(path).filter(|kept| kept.is_current) {
+            return Ok(kept.chart.clone());
+        }
         let mut now = Fingerprint::new();
         fingerprint(path, &mut now).map_err(|error| format!("{}: {error}", path.display()))?;
-        if let Some((known, chart)) = self.charts.get(path)
-            && *known == now
+        if let Some(kept) = self.charts.get_mut(path)
+            && kept.fingerprint == now
         {
-            return Ok(chart.clone());
+            kept.is_current = true;
+            return Ok(kept.chart.clone());
         }
         let chart = read_chart(path, limits)?;
-        self.charts.insert(path.to_owned(), (now, chart.clone()));
+        let kept = Kept {
+            fingerprint: now,
+            chart: chart.clone(),
+            is_current: true,
+        };
+        self.charts.insert(path.to_owned(), kept);
         Ok(chart)
     }
 }

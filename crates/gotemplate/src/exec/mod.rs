@@ -176,6 +176,10 @@ impl<'a> Exec<'a> {
         }
     }
 
+    pub(crate) fn registry(&self) -> &'a Registry {
+        self.registry
+    }
+
     /// Takes as many steps as a costly function is worth.
     ///
     /// # Errors

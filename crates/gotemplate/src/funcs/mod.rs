@@ -17,6 +17,7 @@ mod url;
 mod words;
 
 pub use cast::to_int64;
+pub(crate) use crypto::DerivedKeys;
 pub use date::{Duration, Time, round};
 pub use encode::{base, clean};
 pub use random::Random;

@@ -95,6 +95,13 @@ impl Random {
         })
     }
 
+    /// Makes another source from this one, for work beside it.
+    pub(crate) fn fork(&mut self) -> Self {
+        let mut seed = [0; 32];
+        self.fill(&mut seed);
+        Self(Some(StdRng::from_seed(seed)), self.1)
+    }
+
     /// Fills a buffer.
     pub fn fill(&mut self, bytes: &mut [u8]) {
         self.rng().fill_bytes(bytes);

@@ -88,10 +88,10 @@ fn noisy_templates_and_values_never_panic() {
     let chart = load_listing("//- /Chart.yaml\napiVersion: v2\nname: c\nversion: 1.0.0\n//- /values.yaml\na: {b: 1}\nlist: [1, x]\n").unwrap();
     for _ in 0..rounds {
         let mut chart = chart.clone();
-        chart.templates.push(driftless_helm::File {
-            name: "templates/t.yaml".into(),
-            data: random.mutate(TEMPLATES).into(),
-        });
+        chart.templates.push(driftless_helm::File::new(
+            "templates/t.yaml",
+            random.mutate(TEMPLATES).into(),
+        ));
         let overrides = Overrides {
             files: vec![("v".to_owned(), random.mutate(VALUES))],
             set: vec![String::from_utf8_lossy(&random.mutate(SETS)).into_owned()],

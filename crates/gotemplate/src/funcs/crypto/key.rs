@@ -8,7 +8,7 @@ use rsa::{BigUint, RsaPrivateKey};
 use super::{der, prime};
 use crate::error::Fault;
 use crate::exec::Exec;
-use crate::funcs::{Answer, text};
+use crate::funcs::{Answer, Random, text};
 use crate::value::Value;
 
 const EXPONENT: u32 = 65_537;
@@ -29,7 +29,7 @@ pub(super) fn rsa_key(exec: &mut Exec<'_>, size: Size) -> Result<RsaPrivateKey, 
     let failed = || Fault::new("error generating rsa key");
     // Each prime has its two highest bits set, so that the product has its full length.
     for _ in 0..8 {
-        let (p, q) = (draw(exec, size), draw(exec, size));
+        let (p, q) = draw_two(exec.random(), size);
         let bits = match size {
             Size::Bits2048 => 2048,
             Size::Bits4096 => 4096,
@@ -46,8 +46,27 @@ pub(super) fn rsa_key(exec: &mut Exec<'_>, size: Size) -> Result<RsaPrivateKey, 
     Err(failed())
 }
 
-fn draw(exec: &mut Exec<'_>, size: Size) -> BigUint {
-    let random = exec.random();
+/// Draws two primes at once. Each has a source of its own, so that a seed gives the same ones whoever is faster.
+fn draw_two(random: &mut Random, size: Size) -> (BigUint, BigUint) {
+    let (mut first, mut second) = (random.fork(), random.fork());
+    std::thread::scope(|scope| {
+        let beside = std::thread::Builder::new()
+            .name("prime".to_owned())
+            .spawn_scoped(scope, {
+                let mut first = first.fork();
+                move || draw(&mut first, size)
+            });
+        let q = draw(&mut second, size);
+        let p = match beside.map(std::thread::ScopedJoinHandle::join) {
+            Ok(Ok(p)) => p,
+            // There was no thread to have.
+            _ => draw(&mut first, size),
+        };
+        (p, q)
+    })
+}
+
+fn draw(random: &mut Random, size: Size) -> BigUint {
     BigUint::from_bytes_be(&match size {
         Size::Bits2048 => prime::draw::<16>(random),
         Size::Bits4096 => prime::draw::<32>(random),

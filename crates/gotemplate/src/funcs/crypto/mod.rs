@@ -5,12 +5,16 @@ mod der;
 mod key;
 mod prime;
 
+use std::collections::HashMap;
+
 use aes::Aes256;
 use aes::cipher::{Array, BlockCipherDecrypt as _, BlockCipherEncrypt as _, KeyInit as _};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use driftless_core::Secret;
 use hmac::{Hmac, Mac as _};
-use sha2::Sha256;
+use parking_lot::Mutex;
+use sha2::{Digest as _, Sha256};
 
 use super::{Answer, func, int, text};
 use crate::error::Fault;
@@ -80,6 +84,43 @@ fn hash(exec: &mut Exec<'_>, password: &str) -> Result<String, Fault> {
 /// What a password's hash costs in steps.
 const HASH_STEPS: u64 = 500_000;
 
+/// Keys that were derived lately, by the hash of what they come from: each takes a tenth of a second.
+#[derive(Default)]
+pub(crate) struct DerivedKeys(Mutex<HashMap<[u8; 32], Secret<[u8; 64]>>>);
+
+/// How many keys are remembered.
+const MAX_DERIVED: usize = 64;
+
+impl DerivedKeys {
+    fn of(&self, password: &str, user: &str) -> Result<[u8; 64], Fault> {
+        let name = Sha256::new()
+            .chain_update((password.len() as u64).to_le_bytes())
+            .chain_update(password)
+            .chain_update(user)
+            .finalize()
+            .into();
+        if let Some(known) = self.0.lock().get(&name) {
+            return Ok(*known.expose());
+        }
+        let failed = |error: &dyn std::fmt::Display| {
+            Fault::new(format!("failed to derive password: {error}"))
+        };
+        let mut salt = SEED.to_vec();
+        salt.extend_from_slice(&(user.len() as u32).to_be_bytes());
+        salt.extend_from_slice(user.as_bytes());
+        let params = scrypt::Params::new(15, 8, 2).map_err(|error| failed(&error))?;
+        let mut derived = [0u8; 64];
+        scrypt::scrypt(password.as_bytes(), &salt, &params, &mut derived)
+            .map_err(|error| failed(&error))?;
+        let mut known = self.0.lock();
+        if known.len() >= MAX_DERIVED {
+            known.clear();
+        }
+        known.insert(name, Secret::new(derived));
+        Ok(derived)
+    }
+}
+
 const SEED: &[u8] = b"com.lyndir.masterpassword";
 
 fn templates(kind: &str) -> Option<&'static [&'static str]> {
@@ -132,24 +173,19 @@ fn characters(class: char) -> &'static [u8] {
 
 fn derive_password(exec: &mut Exec<'_>, args: &[Value]) -> Answer {
     exec.charge(HASH_STEPS)?;
+    let derived = exec.registry().derived();
     let (kind, password, user, site) = (text(args, 1), text(args, 2), text(args, 3), text(args, 4));
     let Some(templates) = templates(kind) else {
         return Ok(format!("cannot find password template {kind}").into());
     };
     let failed =
         |error: &dyn std::fmt::Display| Fault::new(format!("failed to derive password: {error}"));
-    let mut salt = SEED.to_vec();
-    salt.extend_from_slice(&(user.len() as u32).to_be_bytes());
-    salt.extend_from_slice(user.as_bytes());
-    let params = scrypt::Params::new(15, 8, 2).map_err(|error| failed(&error))?;
-    let mut derived = [0u8; 64];
-    scrypt::scrypt(password.as_bytes(), &salt, &params, &mut derived)
-        .map_err(|error| failed(&error))?;
+    let derived = derived.of(password, user)?;
     let mut message = SEED.to_vec();
     message.extend_from_slice(&(site.len() as u32).to_be_bytes());
     message.extend_from_slice(site.as_bytes());
     message.extend_from_slice(&(int(args, 0) as u32).to_be_bytes());
-    let mut mac = <Hmac<Sha256> as hmac::KeyInit>::new_from_slice(&derived)
+    let mut mac = <Hmac<Sha256> as hmac::KeyInit>::new_from_slice(&derived[..])
         .map_err(|error| failed(&error))?;
     mac.update(&message);
     let seed = mac.finalize().into_bytes();

@@ -3,22 +3,33 @@
 //! Charts draw several keys in each render, and the usual crates take hundreds of milliseconds for one, since they guard
 //! against timing. Nobody can measure how long this search takes for a secret that is printed right after it.
 
+use std::sync::LazyLock;
+
 use crate::funcs::Random;
 
-/// Small primes below this are sieved out.
+/// Small primes below this are sieved out of primes of up to 1024 bits.
 const SIEVE_LIMIT: usize = 1 << 16;
+/// Small primes below this are sieved out of longer ones, where each test costs eight times as much.
+const LONG_SIEVE_LIMIT: usize = 1 << 19;
 /// Odd numbers looked at from one random start.
 const WINDOW: usize = 1 << 12;
-/// Rounds with random bases after the one with base two: an error is less likely than 2^-100 (FIPS 186-4, table C.3).
-const ROUNDS: usize = 5;
 /// The public exponent, which must have no factor in common with the prime less one.
 const EXPONENT: u64 = 65_537;
 
 type Words<const N: usize> = [u64; N];
 
+/// Rounds with random bases after the one with base two: an error is less likely than 2^-112 (FIPS 186-5, table B.1).
+const fn rounds(words: usize) -> usize {
+    if words < 24 { 5 } else { 4 }
+}
+
 /// Draws a prime of `N` words with its two highest bits set, in big-endian bytes.
 pub(super) fn draw<const N: usize>(random: &mut Random) -> Vec<u8> {
-    let small = small_primes();
+    let limit = if N > 16 {
+        LONG_SIEVE_LIMIT
+    } else {
+        SIEVE_LIMIT
+    };
     loop {
         let mut start = random_words::<N>(random);
         if let Some(low) = start.first_mut() {
@@ -27,7 +38,7 @@ pub(super) fn draw<const N: usize>(random: &mut Random) -> Vec<u8> {
         if let Some(high) = start.last_mut() {
             *high |= 3 << 62;
         }
-        let composite = sieve(&start, &small);
+        let composite = sieve(&start, limit as u64);
         for (index, known) in composite.iter().enumerate() {
             if *known {
                 continue;
@@ -56,39 +67,69 @@ fn random_words<const N: usize>(random: &mut Random) -> Words<N> {
     words
 }
 
+/// Small odd primes, as many together as have a product of one word: a long number is divided once for all of them.
+struct Group {
+    product: u64,
+    primes: Vec<u64>,
+}
+
+static GROUPS: LazyLock<Vec<Group>> = LazyLock::new(|| {
+    let mut groups: Vec<Group> = Vec::new();
+    for prime in small_primes() {
+        if let Some(group) = groups.last_mut()
+            && let Some(product) = group.product.checked_mul(prime)
+        {
+            group.product = product;
+            group.primes.push(prime);
+        } else {
+            groups.push(Group {
+                product: prime,
+                primes: vec![prime],
+            });
+        }
+    }
+    groups
+});
+
 fn small_primes() -> Vec<u64> {
-    let mut composite = vec![false; SIEVE_LIMIT];
-    let mut primes = Vec::with_capacity(6_600);
-    for number in (3..SIEVE_LIMIT).step_by(2) {
+    let mut composite = vec![false; LONG_SIEVE_LIMIT];
+    let mut primes = Vec::with_capacity(43_500);
+    for number in (3..LONG_SIEVE_LIMIT).step_by(2) {
         if composite.get(number).copied().unwrap_or(true) {
             continue;
         }
         primes.push(number as u64);
-        for multiple in (number * number..SIEVE_LIMIT).step_by(2 * number) {
-            if let Some(place) = composite.get_mut(multiple) {
-                *place = true;
-            }
+        for place in composite
+            .iter_mut()
+            .skip(number * number)
+            .step_by(2 * number)
+        {
+            *place = true;
         }
     }
     primes
 }
 
 /// Marks which of `start`, `start + 2`, `start + 4`, … have a small factor.
-fn sieve<const N: usize>(start: &Words<N>, small: &[u64]) -> Vec<bool> {
+fn sieve<const N: usize>(start: &Words<N>, limit: u64) -> Vec<bool> {
     let mut composite = vec![false; WINDOW];
-    for prime in small {
-        let missing = (prime - remainder(start, *prime)) % prime;
-        let first = if missing.is_multiple_of(2) {
-            missing / 2
-        } else {
-            (missing + prime) / 2
-        };
-        for place in composite
-            .iter_mut()
-            .skip(first as usize)
-            .step_by(*prime as usize)
-        {
-            *place = true;
+    for group in GROUPS.iter() {
+        if group.primes.first().is_none_or(|prime| *prime >= limit) {
+            break;
+        }
+        let rest = remainder(start, group.product);
+        for prime in &group.primes {
+            let missing = (prime - rest % prime) % prime;
+            let first = if missing.is_multiple_of(2) {
+                missing / 2
+            } else {
+                (missing + prime) / 2
+            };
+            let mut at = first as usize;
+            while let Some(place) = composite.get_mut(at) {
+                *place = true;
+                at += *prime as usize;
+            }
         }
     }
     composite
@@ -171,52 +212,105 @@ impl<const N: usize> Modulus<N> {
         let mut sum = [0u64; N];
         let mut top = 0u64;
         for x in a {
-            let mut carry = 0u128;
-            for (place, y) in sum.iter_mut().zip(b) {
-                let part = u128::from(*place) + u128::from(*x) * u128::from(*y) + carry;
-                *place = part as u64;
-                carry = part >> 64;
-            }
-            let high = u128::from(top) + carry;
-            let low = sum.first().copied().unwrap_or(0);
-            let factor = u128::from(low.wrapping_mul(self.inverse));
-            let mut carry = 0u128;
-            let mut previous: Option<usize> = None;
-            for (index, word) in self.number.iter().enumerate() {
-                let place = sum.get(index).copied().unwrap_or(0);
-                let part = u128::from(place) + factor * u128::from(*word) + carry;
-                carry = part >> 64;
-                if let Some(target) = previous.and_then(|index| sum.get_mut(index)) {
-                    *target = part as u64;
-                }
-                previous = Some(index);
-            }
-            let last = high + carry;
-            if let Some(target) = sum.last_mut() {
-                *target = last as u64;
-            }
+            let carry = add_row(&mut sum, b, *x);
+            let high = u128::from(top) + u128::from(carry);
+            let factor = sum[0].wrapping_mul(self.inverse);
+            // The lowest word becomes zero and is dropped.
+            let carry = add_row(&mut sum, &self.number, factor);
+            sum.copy_within(1.., 0);
+            let last = high + u128::from(carry);
+            sum[N - 1] = last as u64;
             top = (last >> 64) as u64;
         }
+        self.finish(sum, top)
+    }
+
+    /// Montgomery's square: what stands on both sides of the diagonal is computed once.
+    fn square(&self, a: &Words<N>) -> Words<N> {
+        let mut both = [[0u64; N]; 2];
+        let all = both.as_flattened_mut();
+        for index in 0..N - 1 {
+            all[index + N] = add_row(
+                &mut all[2 * index + 1..index + N],
+                &a[index + 1..],
+                a[index],
+            );
+        }
+        let (mut above, mut carry) = (0, 0);
+        for (pair, word) in all.as_chunks_mut::<2>().0.iter_mut().zip(a) {
+            let [low, high] = *pair;
+            let product = u128::from(*word) * u128::from(*word);
+            let first = u128::from((low << 1) | above) + (product & LOW) + u128::from(carry);
+            let second = u128::from((high << 1) | (low >> 63)) + (product >> 64) + (first >> 64);
+            *pair = [first as u64, second as u64];
+            above = high >> 63;
+            carry = (second >> 64) as u64;
+        }
+        let mut top = 0;
+        for index in 0..N {
+            let factor = all[index].wrapping_mul(self.inverse);
+            let carry = add_row(&mut all[index..index + N], &self.number, factor);
+            let last = u128::from(all[index + N]) + u128::from(carry) + u128::from(top);
+            all[index + N] = last as u64;
+            top = (last >> 64) as u64;
+        }
+        self.finish(both[1], top)
+    }
+
+    fn finish(&self, sum: Words<N>, top: u64) -> Words<N> {
         let (less, borrow) = minus(&sum, &self.number);
         if top != 0 || !borrow { less } else { sum }
     }
 
-    /// Raises a base in Montgomery's form, or two when there is none.
-    fn power(&self, base: Option<&Words<N>>, exponent: &Words<N>) -> Words<N> {
+    /// Raises two, in Montgomery's form.
+    fn power_of_two(&self, exponent: &Words<N>) -> Words<N> {
         let mut value = self.one;
         for word in exponent.iter().rev() {
             for bit in (0..64).rev() {
-                value = self.multiply(&value, &value);
+                value = self.square(&value);
                 if (word >> bit) & 1 == 1 {
-                    value = match base {
-                        Some(base) => self.multiply(&value, base),
-                        None => self.double(&value),
-                    };
+                    value = self.double(&value);
                 }
             }
         }
         value
     }
+
+    /// Raises a base in Montgomery's form, four bits of the exponent at a time.
+    fn power(&self, base: &Words<N>, exponent: &Words<N>) -> Words<N> {
+        let mut table = [self.one; 16];
+        for at in 1..16 {
+            table[at] = self.multiply(&table[at - 1], base);
+        }
+        let mut value = self.one;
+        for word in exponent.iter().rev() {
+            for digit in (0..16).rev() {
+                for _ in 0..4 {
+                    value = self.square(&value);
+                }
+                let digit = (word >> (4 * digit)) as usize & 15;
+                if digit != 0 {
+                    value = self.multiply(&value, &table[digit]);
+                }
+            }
+        }
+        value
+    }
+}
+
+const LOW: u128 = u64::MAX as u128;
+
+/// Adds a multiple of `row` to `sum`, which is as long; returns the carry.
+#[expect(clippy::inline_always, reason = "with known lengths the loop unrolls")]
+#[inline(always)]
+fn add_row(sum: &mut [u64], row: &[u64], factor: u64) -> u64 {
+    let mut carry = 0u64;
+    for (place, word) in sum.iter_mut().zip(row) {
+        let part = u128::from(*place) + u128::from(*word) * u128::from(factor) + u128::from(carry);
+        *place = part as u64;
+        carry = (part >> 64) as u64;
+    }
+    carry
 }
 
 fn is_prime<const N: usize>(number: &Words<N>, random: &mut Random) -> bool {
@@ -235,32 +329,26 @@ fn is_prime<const N: usize>(number: &Words<N>, random: &mut Random) -> bool {
         }
         twos += 1;
     }
-    if !is_witnessed(&modulus, None, &odd, twos) {
+    if !is_witnessed(&modulus, modulus.power_of_two(&odd), twos) {
         return false;
     }
-    (0..ROUNDS).all(|_| {
+    (0..rounds(N)).all(|_| {
         // Any number below the modulus will do; this one is, since its highest bit is clear.
         let mut base = random_words::<N>(random);
         if let Some(high) = base.last_mut() {
             *high >>= 1;
         }
-        is_witnessed(&modulus, Some(&base), &odd, twos)
+        is_witnessed(&modulus, modulus.power(&base, &odd), twos)
     })
 }
 
-/// One round of Miller-Rabin; `true` for what may be a prime.
-fn is_witnessed<const N: usize>(
-    modulus: &Modulus<N>,
-    base: Option<&Words<N>>,
-    odd: &Words<N>,
-    twos: u32,
-) -> bool {
-    let mut value = modulus.power(base, odd);
+/// One round of Miller-Rabin over a base that was raised to the odd part; `true` for what may be a prime.
+fn is_witnessed<const N: usize>(modulus: &Modulus<N>, mut value: Words<N>, twos: u32) -> bool {
     if value == modulus.one || value == modulus.minus_one {
         return true;
     }
     for _ in 1..twos {
-        value = modulus.multiply(&value, &value);
+        value = modulus.square(&value);
         if value == modulus.minus_one {
             return true;
         }
@@ -291,11 +379,32 @@ mod tests {
     }
 
     #[test]
+    fn squares_are_products_with_themselves() {
+        let mut random = Random::new(Some(3));
+        for _ in 0..200 {
+            let mut number = random_words::<7>(&mut random);
+            number[0] |= 1;
+            number[6] |= 1 << 63;
+            let modulus = Modulus::new(&number);
+            let mut value = random_words::<7>(&mut random);
+            value[6] >>= 1;
+            assert_eq!(modulus.square(&value), modulus.multiply(&value, &value));
+            // The factor 2^(64 N) of Montgomery's form cancels out.
+            assert_eq!(modulus.multiply(&value, &modulus.one), value);
+            let two = modulus.double(&modulus.one);
+            assert_eq!(modulus.power(&two, &value), modulus.power_of_two(&value));
+        }
+    }
+
+    #[test]
     fn a_drawn_prime_has_its_size_and_passes_another_test() {
         let bytes = draw::<8>(&mut Random::new(Some(1)));
         assert_eq!(bytes.len(), 64);
         assert!(bytes.first().is_some_and(|byte| byte & 0xC0 == 0xC0));
         let number = crypto_bigint::U512::from_be_slice(&bytes);
+        assert!(crypto_primes::is_prime(crypto_primes::Flavor::Any, &number));
+        let bytes = draw::<32>(&mut Random::new(Some(2)));
+        let number = crypto_bigint::U2048::from_be_slice(&bytes);
         assert!(crypto_primes::is_prime(crypto_primes::Flavor::Any, &number));
     }
 }
