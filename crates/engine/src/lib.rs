@@ -30,8 +30,10 @@
 )]
 
 pub mod annotation;
+pub mod cel;
 pub mod diff;
 pub mod health;
 pub mod prune;
 pub mod sync;
 pub mod tracking;
+pub mod updates;

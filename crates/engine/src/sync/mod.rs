@@ -11,6 +11,7 @@
 //! Upstream: gitops-engine/pkg/sync, differs: pure; waits have limits; hooks are recognised after a crash;
 //! prunes that wait for confirmation do not hold back the objects.
 
+pub mod deletion;
 pub mod option;
 pub mod order;
 pub mod plan;

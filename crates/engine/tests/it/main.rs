@@ -8,6 +8,7 @@
 )]
 
 mod corpus;
+mod deletion;
 mod diff;
 mod sync;
 mod sync_property;

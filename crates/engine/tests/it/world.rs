@@ -157,6 +157,16 @@ impl World {
         Outcome::Applied(format!("{}/{name} {verb}", task.gvk.kind.to_lowercase()))
     }
 
+    /// Creates an object as somebody else would.
+    pub(crate) fn put(&mut self, mut object: Object) {
+        let time = self.time().to_string();
+        object
+            .metadata_mut()
+            .insert("creationTimestamp".into(), json!(time));
+        self.born.insert(object.key(), self.now);
+        self.objects.insert(object.key(), object);
+    }
+
     fn delete(&mut self, key: &ResourceKey) -> Result<(), String> {
         if self.refuse_delete.contains(&*key.name) {
             return Err(format!("{} may not be deleted", key.name));
