@@ -4,6 +4,7 @@
 //! type the refusal or feed the answer into the live state. Nothing else in the product sends
 //! anything but reads.
 
+mod client_side;
 mod ctx;
 mod migrate;
 mod writer;
@@ -56,6 +57,9 @@ pub enum ApplyMode {
     /// Server-side apply.
     #[default]
     ServerSide,
+    /// Client-side apply, as `kubectl apply` does it (`ServerSideApply=false`): a three-way merge of what was applied
+    /// last, what is desired and what is live.
+    ClientSide,
     /// Create, or replace as a whole (`Replace=true`).
     Replace,
     /// Create; fails where the object exists (hooks with generated names).

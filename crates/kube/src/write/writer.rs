@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::ctx::{Verb, WriteCtx, WriteRequest};
 use super::{
     Applied, ApplyMode, ApplyOptions, Conflicts, DeleteOptions, Deleted, DryRun, Migration,
-    OnImmutable, PatchType, Propagation, Target, Validation, Written, migrate,
+    OnImmutable, PatchType, Propagation, Target, Validation, Written, client_side, migrate,
 };
 use crate::cluster::Cluster;
 use crate::discovery::Resource;
@@ -110,6 +110,7 @@ impl Writer {
     ) -> Result<Applied, Error> {
         match options.mode {
             ApplyMode::ServerSide => self.server_side(ctx, prepared, options).await,
+            ApplyMode::ClientSide => self.client_side(ctx, prepared, options).await,
             ApplyMode::Replace => self.replace(ctx, prepared, options).await,
             ApplyMode::Create => self.create(ctx, prepared, options).await,
         }
@@ -394,6 +395,74 @@ impl Writer {
             match self.send(ctx, &write).await {
                 Ok((status, body)) => {
                     return self.applied(prepared, options, status, &body, "replaced");
+                }
+                Err(Error::Conflict { message }) => last = Some(Error::Conflict { message }),
+                Err(error) => return Err(error),
+            }
+        }
+        Err(last.unwrap_or_else(|| Error::Conflict {
+            message: format!("{} keeps changing", prepared.key),
+        }))
+    }
+
+    /// Applies as kubectl does: what was applied last is kept in an annotation.
+    async fn client_side(
+        &self,
+        ctx: &WriteCtx,
+        prepared: &Prepared<'_>,
+        options: &ApplyOptions,
+    ) -> Result<Applied, Error> {
+        let desired = client_side::annotated(prepared.object.to_value());
+        let annotated = Object::from_value(desired.clone()).map_err(|error| Error::BadObject {
+            detail: error.to_string(),
+        })?;
+        let created = Prepared {
+            object: &annotated,
+            resource: prepared.resource.clone(),
+            key: prepared.key.clone(),
+        };
+        if annotated.name().is_empty() {
+            return self.create(ctx, &created, options).await;
+        }
+        let path = prepared
+            .resource
+            .object_path(&prepared.key.namespace, &prepared.key.name)?;
+        let mut last = None;
+        for _ in 0..ROUNDS {
+            let read = Call::get(path.clone());
+            let current: Value = match self.cluster.transport().fetch(Lane::Write, &read).await {
+                Ok((_, body)) => parse(&body, &prepared.resource.gvk)?,
+                Err(Error::NotFound { .. } | Error::NamespaceMissing { .. }) => {
+                    match self.create(ctx, &created, options).await {
+                        Err(Error::AlreadyExists { message }) => {
+                            last = Some(Error::AlreadyExists { message });
+                            continue;
+                        }
+                        other => return other,
+                    }
+                }
+                Err(error) => return Err(error),
+            };
+            let Some(patch) = client_side::patch(&prepared.resource.gvk, &desired, &current) else {
+                let body = encode(&current);
+                let status = StatusCode::OK;
+                return self.applied(prepared, options, status, &body, "unchanged");
+            };
+            let write = Write {
+                verb: Verb::Apply,
+                resource: &prepared.resource,
+                key: &prepared.key,
+                dry_run: options.dry_run,
+                method: Method::PATCH,
+                path: format!("{path}?{}", parameters(options)),
+                content_type: "application/merge-patch+json",
+                body: encode(&patch),
+                scrub: Scrub::of(prepared.object.as_map()),
+                repeatable: false,
+            };
+            match self.send(ctx, &write).await {
+                Ok((status, body)) => {
+                    return self.applied(prepared, options, status, &body, "configured");
                 }
                 Err(Error::Conflict { message }) => last = Some(Error::Conflict { message }),
                 Err(error) => return Err(error),
