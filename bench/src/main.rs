@@ -5,6 +5,7 @@
 #![expect(clippy::print_stdout, reason = "the table is this program's output")]
 
 mod latency;
+mod plan;
 mod process;
 mod report;
 mod repository;
@@ -36,6 +37,12 @@ struct Args {
     /// Objects of each application.
     #[arg(long, default_value_t = 10)]
     objects: usize,
+    /// Objects of the one application whose plan is measured.
+    #[arg(long, default_value_t = 10_000)]
+    plan_objects: usize,
+    /// Measure the pure parts alone, without a cluster.
+    #[arg(long)]
+    only_plan: bool,
     /// Seconds of the idle measurement.
     #[arg(long, default_value_t = 60)]
     idle_seconds: u64,
@@ -49,6 +56,11 @@ async fn main() -> Result<()> {
     let args = Args::parse();
     let folder = tempfile::tempdir().context("making a temporary folder")?;
     let mut report = Report::new();
+    plan::measure(args.plan_objects, &mut report)?;
+    if args.only_plan {
+        print!("{}", report.to_table());
+        return Ok(());
+    }
     {
         let cluster = Cluster::start(&args.devcluster, &folder.path().join("latency")).await?;
         let driftless = Driftless::start(&args.driftless, &cluster, folder.path()).await?;

@@ -69,6 +69,14 @@ pub const MANAGED_BY_VALUE: &str = "argocd.argoproj.io";
 pub const PRUNE_BUDGET: &str = "driftless.dev/prune-budget";
 /// The revision that is quarantined and why (Driftless): kept so that a restart remembers it.
 pub const QUARANTINE: &str = "driftless.dev/quarantine";
+/// Automation leaves the Application alone (Driftless): a reason, or JSON with `reason`, `by` and `until`.
+pub const SUSPEND: &str = "driftless.dev/suspend";
+/// What must be ready before automation syncs the Application (Driftless).
+pub const DEPENDS_ON: &str = "driftless.dev/depends-on";
+/// Asks for a rollback (Driftless): a history id, or `previous`.
+pub const ROLLBACK: &str = "driftless.dev/rollback";
+/// Who asked for it with the annotation (Driftless).
+pub const ROLLBACK_BY: &str = "driftless.dev/rollback-by";
 
 /// Label of Secrets: what they hold.
 pub const LABEL_SECRET_TYPE: &str = "argocd.argoproj.io/secret-type";

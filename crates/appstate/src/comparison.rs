@@ -12,7 +12,7 @@ use std::time::Duration;
 use driftless_api::Application;
 use driftless_api::application::{Condition, ConditionType, SyncStatusCode};
 use driftless_core::{AppKey, GroupKind, GroupVersionKind, ResourceKey};
-use driftless_engine::annotation::Annotations;
+use driftless_engine::annotation::{Annotations, HookType};
 use driftless_engine::diff::{self, IgnoreRule};
 use driftless_engine::health::{self, Health, NoRules};
 use driftless_engine::sync::progress::images;
@@ -47,6 +47,8 @@ pub struct ObjectStatus {
     pub requires_pruning: bool,
     /// Whether it is a hook.
     pub hook: bool,
+    /// Whether Git says that it runs before (`.0`) or after (`.1`) the Application's objects are deleted.
+    pub deletion_hook: (bool, bool),
     /// Its wave.
     pub wave: i32,
     /// Whether it is left out of the Application's health.
@@ -110,9 +112,20 @@ impl Comparison {
         compared().next().is_some() && compared().all(|object| object.requires_pruning)
     }
 
+    /// Says whether Git has hooks that run before, and hooks that run after the Application's objects are deleted.
+    pub fn deletion_hooks(&self) -> (bool, bool) {
+        self.objects.iter().fold((false, false), |known, one| {
+            (
+                known.0 || one.deletion_hook.0,
+                known.1 || one.deletion_hook.1,
+            )
+        })
+    }
+
     /// Says whether an object was found in sync with these very sources.
     pub fn is_synced(&self, key: &ResourceKey, desired: &Desired) -> bool {
-        self.fingerprint.digests == desired.digests()
+        desired.local.is_none()
+            && self.fingerprint.digests == desired.digests()
             && self
                 .objects
                 .binary_search_by(|one| one.key.cmp(key))
@@ -365,6 +378,11 @@ impl Pass<'_> {
         }
         let mut status = base(&one.key, one.object.gvk(), &annotations, sides);
         status.is_desired = true;
+        let types = annotations.hook.types();
+        status.deletion_hook = (
+            types.contains(&HookType::PreDelete),
+            types.contains(&HookType::PostDelete),
+        );
         status.is_live = live.is_some();
         status.images = images(&one.object);
         let parsed = live.as_deref().and_then(parse);
@@ -523,6 +541,7 @@ fn base(
         is_desired: false,
         requires_pruning: false,
         hook: annotations.hook.is_hook(),
+        deletion_hook: (false, false),
         wave: annotations.wave,
         ignore_health: annotations.ignore_healthcheck,
         health: None,

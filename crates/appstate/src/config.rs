@@ -25,6 +25,8 @@ pub struct Config {
     pub tracking: Tracking,
     /// Fields that never count.
     pub ignore: Vec<IgnoreRule>,
+    /// Fields whose change is no reason to look at an Application.
+    pub update_rules: Vec<IgnoreRule>,
     /// Whose status does not count.
     pub ignore_status: IgnoreStatus,
     /// Whether rules of aggregated ClusterRoles do not count.
@@ -175,13 +177,24 @@ impl Config {
             general::IgnoreStatus::None => IgnoreStatus::None,
         };
         let mut problems = Vec::new();
+        let mut lower = |pick: fn(&Override) -> &general::IgnoreDifferences| -> Vec<IgnoreRule> {
+            let entries = general.overrides.iter();
+            entries
+                .filter_map(|entry| lower_override(entry, pick(entry), &mut problems))
+                .collect()
+        };
+        let ignore = lower(|entry| &entry.ignore_differences);
+        let mut update_rules = Vec::new();
+        if general.compare.ignore_resource_updates {
+            update_rules = lower(|entry| &entry.ignore_resource_updates);
+            if general.compare.ignore_differences_on_updates {
+                update_rules.extend(ignore.iter().cloned());
+            }
+        }
         Self {
             tracking,
-            ignore: general
-                .overrides
-                .iter()
-                .filter_map(|entry| lower_override(entry, &mut problems))
-                .collect(),
+            ignore,
+            update_rules,
             ignore_status,
             ignore_aggregated_roles: general.compare.ignore_aggregated_roles,
             persists_health: settings.params.controller.persist_health,
@@ -211,8 +224,11 @@ fn with_fields(
 
 /// Lowers what the settings ignore for a kind; what cannot be used is told in the log once, and to each
 /// application.
-fn lower_override(entry: &Override, problems: &mut Vec<String>) -> Option<IgnoreRule> {
-    let fields = &entry.ignore_differences;
+fn lower_override(
+    entry: &Override,
+    fields: &general::IgnoreDifferences,
+    problems: &mut Vec<String>,
+) -> Option<IgnoreRule> {
     if *fields == general::IgnoreDifferences::default() {
         return None;
     }

@@ -40,6 +40,8 @@ pub struct Desired {
     pub source_types: Vec<SourceType>,
     /// What each rendered source gave, in order.
     pub rendered: Vec<Rendered>,
+    /// Objects that somebody handed over instead of the rendered ones (`argocd app sync --local`).
+    pub local: Option<Arc<[Object]>>,
     /// Things to tell that do not stop anything.
     pub warnings: Vec<Condition>,
 }
@@ -74,6 +76,27 @@ pub struct Prepared {
 }
 
 impl Desired {
+    /// Replaces the rendered objects by manifests, each a document (or several) of YAML or JSON.
+    ///
+    /// # Errors
+    /// What is wrong with which manifest, for the user.
+    pub fn with_manifests(mut self, manifests: &[String]) -> Result<Self, String> {
+        let limits = driftless_yaml::Limits::default();
+        let mut objects = Vec::new();
+        for (index, text) in manifests.iter().enumerate() {
+            let at = |why: String| format!("manifest {} of the local sync: {why}", index + 1);
+            let documents = driftless_yaml::parse_documents(text.as_bytes(), &limits)
+                .map_err(|error| at(render_chain(&error)))?;
+            for document in documents.into_iter().filter(|one| !one.is_null()) {
+                let more = driftless_manifest::flatten(document)
+                    .map_err(|error| at(render_chain(&error)))?;
+                objects.extend(more);
+            }
+        }
+        self.local = Some(objects.into());
+        Ok(self)
+    }
+
     /// Identifies the rendered objects, whatever the revisions are.
     pub fn digests(&self) -> Vec<SetDigest> {
         self.rendered.iter().map(Rendered::digest).collect()
@@ -110,6 +133,7 @@ impl AppState {
             revisions: Vec::new(),
             source_types: Vec::new(),
             rendered: Vec::new(),
+            local: None,
             warnings: Vec::new(),
         };
         let failed = |(message, class): (String, Class), desired: &Desired| Failure {
@@ -351,8 +375,12 @@ impl AppState {
             class: Class::User,
             revisions: desired.revisions.clone(),
         };
-        let mut all = Vec::new();
-        for rendered in &desired.rendered {
+        let mut all = desired
+            .local
+            .as_deref()
+            .map_or_else(Vec::new, <[Object]>::to_vec);
+        let rendered = desired.rendered.iter();
+        for rendered in rendered.filter(|_| desired.local.is_none()) {
             let objects = rendered
                 .objects()
                 .map_err(|error| fail(render_chain(&error)))?;

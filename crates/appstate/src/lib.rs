@@ -9,12 +9,18 @@
 
 pub mod comparison;
 pub mod config;
+mod cron;
+pub mod dependency;
 pub mod desired;
 mod environment;
+pub mod gate;
+mod inherit;
 pub mod network;
 pub mod rules;
+pub mod suspend;
 pub mod target;
 pub mod view;
+pub mod window;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -28,6 +34,7 @@ use parking_lot::RwLock;
 
 pub use comparison::{Comparison, ObjectStatus};
 pub use desired::{Desired, Revisions};
+pub use gate::ProjectGate;
 pub use rules::ProjectRules;
 pub use target::Target;
 
@@ -50,7 +57,7 @@ pub struct AppState {
     /// The time.
     pub clock: Arc<dyn Clock>,
     config: RwLock<Option<Arc<config::Config>>>,
-    rules: RwLock<HashMap<String, (ResourceVersion, Arc<ProjectRules>)>>,
+    rules: RwLock<HashMap<String, (Vec<ResourceVersion>, Arc<ProjectRules>)>>,
     comparisons: RwLock<HashMap<AppKey, Arc<Comparison>>>,
     api_versions: RwLock<HashMap<ClusterUrl, ApiVersions>>,
 }
@@ -112,20 +119,53 @@ impl AppState {
         self.apps.get(key.namespace.as_str(), key.name.as_str())
     }
 
-    /// Returns the compiled rules of a project; `None` when there is no such project.
+    /// Returns the compiled rules of a project, those it inherits from global projects included; `None` when there is no
+    /// such project.
     pub fn project_rules(&self, name: &str) -> Option<Arc<ProjectRules>> {
         let project = self.projects.get(self.control_namespace.as_str(), name)?;
-        if let Some((version, rules)) = self.rules.read().get(name)
-            && *version == project.resource_version
+        let inherited = self.inherited(&project.object);
+        let versions: Vec<ResourceVersion> = std::iter::once(&project)
+            .chain(&inherited)
+            .map(|one| one.resource_version.clone())
+            .collect();
+        if let Some((known, rules)) = self.rules.read().get(name)
+            && *known == versions
         {
             return Some(Arc::clone(rules));
         }
-        let rules = Arc::new(ProjectRules::from_project(&project.object));
-        self.rules.write().insert(
-            name.to_owned(),
-            (project.resource_version.clone(), Arc::clone(&rules)),
-        );
+        let globals: Vec<&AppProject> = inherited.iter().map(|one| &one.object).collect();
+        let rules = if globals.is_empty() {
+            ProjectRules::from_project(&project.object)
+        } else {
+            ProjectRules::from_project(&inherit::merged(&project.object, &globals))
+        };
+        let rules = Arc::new(rules);
+        self.rules
+            .write()
+            .insert(name.to_owned(), (versions, Arc::clone(&rules)));
         Some(rules)
+    }
+
+    /// Returns the global projects whose rules a project inherits (`globalProjects`).
+    fn inherited(&self, project: &AppProject) -> Vec<Arc<Stored<AppProject>>> {
+        let settings = self.settings.current();
+        let globals = settings.general.global_projects.iter();
+        globals
+            .filter(|global| global.project_name != project.metadata.name)
+            .filter(|global| inherit::selects(&global.label_selector, &project.metadata.labels))
+            .filter_map(|global| {
+                self.projects
+                    .get(self.control_namespace.as_str(), &global.project_name)
+            })
+            .collect()
+    }
+
+    /// Returns the project that a cluster belongs to, empty when it belongs to none.
+    pub fn project_of_cluster(&self, cluster: &ClusterUrl) -> String {
+        let settings = self.settings.current();
+        let entry = settings.clusters.get(cluster);
+        let project = entry.and_then(|entry| entry.config.project.clone());
+        project.unwrap_or_default()
     }
 
     /// Returns the instance name that marks the Application's objects.

@@ -4,11 +4,13 @@
 //! nothing and, when it denies, denies everything: a typo never opens a door.
 
 use driftless_api::AppProject;
-use driftless_api::project::ProjectDestination;
+use driftless_api::project::{DestinationServiceAccount, ProjectDestination};
 use driftless_core::{Glob, GroupKind, ProjectName};
 
+use crate::window::Windows;
+
 /// A destination as applications name it: address and name of the cluster, and a namespace.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Place<'a> {
     /// Address of the cluster.
     pub server: &'a str,
@@ -16,6 +18,8 @@ pub struct Place<'a> {
     pub name: &'a str,
     /// Namespace.
     pub namespace: &'a str,
+    /// Project that the cluster belongs to, empty when it belongs to none.
+    pub cluster_project: &'a str,
 }
 
 /// One compiled pattern; a leading `!` denies.
@@ -107,6 +111,28 @@ impl KindRule {
     }
 }
 
+/// A service account of `destinationServiceAccounts`.
+#[derive(Clone, Debug)]
+struct AccountRule {
+    server: Pattern,
+    namespace: Pattern,
+    account: String,
+}
+
+impl AccountRule {
+    fn new(rule: &DestinationServiceAccount) -> Self {
+        // An absent namespace matches the destination without one, as the incumbent's glob does.
+        Self {
+            server: Pattern::new(rule.server.trim_end_matches('/'), None),
+            namespace: Pattern::new(&rule.namespace, None),
+            account: rule.default_service_account.clone(),
+        }
+    }
+}
+
+/// The service account to act as: its namespace and its name.
+pub type ServiceAccount = (String, String);
+
 /// The compiled rules of one project.
 #[derive(Clone, Debug)]
 pub struct ProjectRules {
@@ -118,6 +144,9 @@ pub struct ProjectRules {
     namespaced_allowed: Option<Vec<KindRule>>,
     namespaced_denied: Vec<KindRule>,
     namespaces: Vec<Pattern>,
+    only_scoped_clusters: bool,
+    accounts: Vec<AccountRule>,
+    windows: Windows,
 }
 
 impl ProjectRules {
@@ -154,7 +183,52 @@ impl ProjectRules {
                 .iter()
                 .map(|text| Pattern::new(text, None))
                 .collect(),
+            only_scoped_clusters: spec.permit_only_project_scoped_clusters,
+            accounts: spec
+                .destination_service_accounts
+                .iter()
+                .map(AccountRule::new)
+                .collect(),
+            windows: Windows::new(&spec.sync_windows),
         }
+    }
+
+    /// Returns the project's sync windows.
+    pub fn windows(&self) -> &Windows {
+        &self.windows
+    }
+
+    /// Returns the service account to act as at a destination: the first one that matches.
+    pub fn service_account(&self, place: Place<'_>) -> Result<ServiceAccount, String> {
+        let names = |rule: &&AccountRule| {
+            rule.server.glob.is_some()
+                && rule.server.names(place.server)
+                && rule.namespace.glob.is_some()
+                && rule.namespace.names(place.namespace)
+        };
+        let Some(rule) = self.accounts.iter().find(names) else {
+            return Err(format!(
+                "no matching service account found for destination server {} and namespace {}",
+                place.server, place.namespace
+            ));
+        };
+        let account = rule.account.trim();
+        let (namespace, name) = account
+            .split_once(':')
+            .unwrap_or((place.namespace, account));
+        let is_name = |text: &str| {
+            !text.is_empty()
+                && text
+                    .chars()
+                    .all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.'))
+        };
+        if !is_name(namespace) || !is_name(name) {
+            return Err(format!(
+                "default service account {account:?} of project {} is not of the form [namespace:]name",
+                self.name
+            ));
+        }
+        Ok((namespace.to_owned(), name.to_owned()))
     }
 
     /// Returns the project's name.
@@ -180,7 +254,12 @@ impl ProjectRules {
                 .iter()
                 .any(|rule| rule.denies() == denies && rule.names(place))
         };
-        named(false) && !named(true)
+        named(false) && !named(true) && self.permits_cluster_of(place)
+    }
+
+    /// Says whether the cluster is one of the project's own, where the project asks for that.
+    fn permits_cluster_of(&self, place: Place<'_>) -> bool {
+        !self.only_scoped_clusters || *self.name.as_str() == *place.cluster_project
     }
 
     /// Says whether applications may manage a cluster-scoped object.
@@ -214,12 +293,12 @@ impl ProjectRules {
 
     /// Checks one object that is about to be written or deleted: its kind, and its namespace at the destination.
     ///
-    /// `key.namespace` is empty for cluster-scoped objects. The messages are the contract's (§3.1).
+    /// `key.namespace` is empty for cluster-scoped objects; it counts, not the one of `place`. The messages are the
+    /// contract's (§3.1).
     pub fn check_object(
         &self,
         key: &driftless_core::ResourceKey,
-        server: &str,
-        cluster_name: &str,
+        place: Place<'_>,
     ) -> Result<(), String> {
         let kind = key.group_kind();
         let permitted = if key.is_namespaced() {
@@ -233,10 +312,15 @@ impl ProjectRules {
                 "resource {group}:{kind} is not permitted in project {project}"
             ));
         }
+        if !self.permits_cluster_of(place) {
+            return Err(format!(
+                "cluster {} is not scoped to project '{}'",
+                place.server, self.name
+            ));
+        }
         let place = Place {
-            server,
-            name: cluster_name,
             namespace: &key.namespace,
+            ..place
         };
         if key.is_namespaced() && !self.permits_destination(place) {
             let (namespace, project) = (&key.namespace, &self.name);
@@ -276,8 +360,8 @@ mod tests {
     fn place<'a>(server: &'a str, namespace: &'a str) -> Place<'a> {
         Place {
             server,
-            name: "",
             namespace,
+            ..Place::default()
         }
     }
 
@@ -331,7 +415,7 @@ mod tests {
             "clusterResourceWhitelist": [{"group": "", "kind": "Namespace", "name": "ml-*"}],
             "namespaceResourceBlacklist": [{"group": "", "kind": "Secret"}],
         }));
-        let check = |key: ResourceKey| rules.check_object(&key, "https://k8s.example", "");
+        let check = |key: ResourceKey| rules.check_object(&key, place("https://k8s.example", ""));
         assert_eq!(
             check(ResourceKey::new("", "Namespace", "", "ml-dev")),
             Ok(())
@@ -348,5 +432,50 @@ mod tests {
             check(ResourceKey::new("apps", "Deployment", "kube-system", "d")),
             Err("namespace kube-system is not permitted in project 'ml'".to_owned())
         );
+    }
+
+    #[test]
+    fn only_clusters_of_the_project_where_it_asks_for_that() {
+        let rules = rules(serde_json::json!({
+            "destinations": [{"server": "*", "namespace": "*"}],
+            "permitOnlyProjectScopedClusters": true,
+        }));
+        let own = |project| Place {
+            cluster_project: project,
+            ..place("https://k8s.example", "web")
+        };
+        assert!(rules.permits_destination(own("ml")));
+        assert!(!rules.permits_destination(own("other")));
+        assert!(!rules.permits_destination(own("")));
+        let key = ResourceKey::new("", "ConfigMap", "web", "c");
+        assert!(rules.check_object(&key, own("ml")).is_ok());
+        assert_eq!(
+            rules.check_object(&key, own("")),
+            Err("cluster https://k8s.example is not scoped to project 'ml'".to_owned())
+        );
+    }
+
+    #[test]
+    fn the_first_matching_service_account_counts() {
+        let rules = rules(serde_json::json!({"destinationServiceAccounts": [
+            {"server": "https://k8s.example", "namespace": "web", "defaultServiceAccount": "deployer"},
+            {"server": "*", "namespace": "ml-*", "defaultServiceAccount": "robots:ml"},
+            {"server": "*", "namespace": "bad", "defaultServiceAccount": "!no"},
+            {"server": "*", "namespace": "bad", "defaultServiceAccount": "late"},
+        ]}));
+        let account = |namespace| rules.service_account(place("https://k8s.example", namespace));
+        assert_eq!(
+            account("web"),
+            Ok(("web".to_owned(), "deployer".to_owned()))
+        );
+        assert_eq!(
+            account("ml-dev"),
+            Ok(("robots".to_owned(), "ml".to_owned()))
+        );
+        assert_eq!(
+            account("other").unwrap_err(),
+            "no matching service account found for destination server https://k8s.example and namespace other"
+        );
+        assert!(account("bad").unwrap_err().contains("\"!no\""));
     }
 }

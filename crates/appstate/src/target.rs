@@ -70,10 +70,12 @@ impl AppState {
             problems
         })?;
         let sources = spec.effective_sources().into_owned();
+        let owner = self.project_of_cluster(cluster.url());
         let place = Place {
             server: cluster.url().as_str(),
             name: cluster.name(),
             namespace: &spec.destination.namespace,
+            cluster_project: &owner,
         };
         let problems = problems(spec, &rules, place);
         if !problems.is_empty() {

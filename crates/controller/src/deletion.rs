@@ -1,24 +1,34 @@
 //! Deleting what an Application manages before the Application itself goes (argocd-contract §3.4).
 //!
+//! PreDelete hooks run first, PostDelete hooks last; a finalizer of its own holds the Application for each.
 //! Objects go in reverse order of waves, one wave at a time. CRDs, objects that say `Delete=false` or Helm's `keep`, and objects
 //! that something else owns stay. The finalizer is removed only when everything that must go is known to be gone: a kind
 //! that cannot be read holds it back.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use driftless_api::Application;
 use driftless_api::annotation::{self, Cascade};
 use driftless_api::application::ConditionType;
+use driftless_appstate::desired::Desired;
+use driftless_appstate::{ProjectGate, Revisions, Target};
+use driftless_core::GroupKind;
 use driftless_core::class::render_chain;
-use driftless_engine::annotation::Annotations;
+use driftless_engine::annotation::{Annotations, HookType};
+use driftless_engine::sync;
+use driftless_engine::sync::deletion::{Deletion, DeletionHook, Next as HookStep};
 use driftless_engine::sync::option::{AppOptions, Guard};
 use driftless_kube::live::{LiveObject, Readiness};
-use driftless_kube::write::{DeleteOptions, Propagation};
-use driftless_kube::{Cluster, Wanted};
+use driftless_kube::write::{ApplyOptions, DeleteOptions, Propagation};
+use driftless_kube::{Cluster, Wanted, WriteCtx, Writer};
+use driftless_source::Freshness;
+use driftless_source::render::CacheUse;
 
 use crate::Controller;
 use crate::draft::Draft;
+use crate::execute::Eyes;
 use crate::queue::Next;
 
 /// How long a pass waits for the cluster's objects to be loaded.
@@ -33,8 +43,19 @@ struct Doomed {
     needs_confirmation: bool,
 }
 
+/// How far the deletion came.
+enum Progress {
+    /// The part is done.
+    Done,
+    /// Something is under way.
+    Waiting,
+    /// It cannot go on; the text is for people.
+    Stuck(String),
+}
+
 impl Controller {
-    /// Goes on with the deletion of an Application.
+    /// Goes on with the deletion of an Application: PreDelete hooks, its objects, PostDelete hooks. Each part ends by
+    /// taking its finalizer away, so that any process can go on from there.
     pub(crate) async fn finalize(&self, app: &Application) -> Next {
         let ours = |finalizer: &String| annotation::is_our_finalizer(finalizer);
         if !app.metadata.finalizers.iter().any(ours) {
@@ -42,22 +63,225 @@ impl Controller {
         }
         let Ok(cluster) = self.state.destination_cluster(app) else {
             // The destination is not configured any more: nothing of it can be deleted, and nobody waits for it.
-            return self.release(app).await;
+            return self.release(app, annotation::is_our_finalizer).await;
         };
+        if let Some(why) = self.deletion_held(&app.key()) {
+            let mut draft = Draft::new(app);
+            draft.condition(ConditionType::DependencyWarning, why);
+            self.patch(app, &mut draft).await;
+            return Next::After(BACKSTOP);
+        }
+        let has = |name: &str| app.metadata.finalizers.iter().any(|one| one == name);
+        for (phase, run, clean_up) in [
+            (
+                HookType::PreDelete,
+                annotation::FINALIZER_PRE_DELETE,
+                annotation::FINALIZER_PRE_DELETE_CLEANUP,
+            ),
+            (
+                HookType::PostDelete,
+                annotation::FINALIZER_POST_DELETE,
+                annotation::FINALIZER_POST_DELETE_CLEANUP,
+            ),
+        ] {
+            if phase == HookType::PostDelete {
+                let deleted = self.cascade(app, &cluster).await;
+                if let Some(next) = self.tell_deletion(app, deleted).await {
+                    return next;
+                }
+            }
+            for name in [run, clean_up] {
+                if !has(name) {
+                    continue;
+                }
+                let part = if name == run {
+                    self.run_deletion_hooks(app, &cluster, phase).await
+                } else {
+                    self.clean_deletion_hooks(app, &cluster, phase).await
+                };
+                let part = match part {
+                    Progress::Stuck(why) => Progress::Stuck(format!(
+                        "{why}; remove finalizer {name} to delete the application without its {} hooks",
+                        phase.as_str()
+                    )),
+                    other => other,
+                };
+                if let Some(next) = self.tell_deletion(app, part).await {
+                    return next;
+                }
+                // The part is recorded before the next one begins.
+                return self.release(app, |one| one == name).await;
+            }
+        }
+        self.release(app, annotation::is_our_finalizer).await
+    }
+
+    /// Tells what holds the deletion back. Returns when to look again; `None` when nothing does.
+    async fn tell_deletion(&self, app: &Application, progress: Progress) -> Option<Next> {
+        let mut draft = Draft::new(app);
+        draft.evaluates(&[
+            ConditionType::DeletionError,
+            ConditionType::DependencyWarning,
+        ]);
+        match progress {
+            Progress::Done => return None,
+            Progress::Waiting => {}
+            Progress::Stuck(message) => draft.condition(ConditionType::DeletionError, message),
+        }
+        self.patch(app, &mut draft).await;
+        Some(Next::After(BACKSTOP))
+    }
+
+    /// Deletes the Application's objects, where its finalizers ask for that.
+    async fn cascade(&self, app: &Application, cluster: &Arc<Cluster>) -> Progress {
         let propagation = match annotation::cascade(&app.metadata.finalizers) {
-            Cascade::Orphan => return self.release(app).await,
+            Cascade::Orphan => return Progress::Done,
             Cascade::Foreground => Propagation::Foreground,
             Cascade::Background => Propagation::Background,
         };
-        match self.delete_next_wave(app, &cluster, propagation).await {
-            Ok(true) => self.release(app).await,
-            Ok(false) => Next::After(BACKSTOP),
-            Err(message) => {
-                let mut draft = Draft::new(app);
-                draft.condition(ConditionType::DeletionError, message);
-                self.patch(app, &mut draft).await;
-                Next::After(BACKSTOP)
+        match self.delete_next_wave(app, cluster, propagation).await {
+            Ok(true) => Progress::Done,
+            Ok(false) => Progress::Waiting,
+            Err(message) => Progress::Stuck(message),
+        }
+    }
+
+    /// Returns the hooks of a deletion phase, as the newest readable revision has them, and what is needed to handle them.
+    async fn deletion_hooks(
+        &self,
+        app: &Application,
+        cluster: &Arc<Cluster>,
+        phase: HookType,
+    ) -> Result<(Vec<DeletionHook>, WriteCtx), String> {
+        let target = self.state.target(app).map_err(|problems| {
+            let texts = problems.into_iter().map(|one| one.message);
+            texts.collect::<Vec<_>>().join("; ")
+        })?;
+        let desired = self.deletion_source(app, &target).await?;
+        let key = app.key();
+        let prepared = self
+            .state
+            .prepare(&key, &target, &desired)
+            .map_err(|failure| failure.condition.message)?;
+        let targets: Vec<sync::Target> = prepared
+            .objects
+            .into_iter()
+            .map(|one| sync::Target::new(Arc::new(one.object)))
+            .collect();
+        let asked = app.metadata.deletion_timestamp;
+        let deletion = Deletion {
+            uid: &app.metadata.uid,
+            since: asked.map_or_else(|| self.now(), driftless_api::Time::timestamp),
+            revision: desired.revisions.first().map_or("", String::as_str),
+        };
+        let hooks = sync::deletion::hooks(&targets, phase, deletion);
+        let ctx = self
+            .state
+            .write_ctx(app, cluster, self.fence.clone())
+            .map_err(|error| error.to_string())?;
+        let live = cluster.live();
+        let instance = self.state.instance(&key);
+        let objects = hooks.iter().map(|hook| (hook.object.gvk(), hook.key()));
+        live.want(
+            &instance,
+            Wanted {
+                objects: objects.collect(),
+            },
+        );
+        match live.settled(&instance, LOAD_LIMIT).await {
+            Readiness::Settled => Ok((hooks, ctx)),
+            other => Err(driftless_appstate::comparison::not_settled(cluster, other)),
+        }
+    }
+
+    /// Reads the tracked revisions, or else those that were deployed last, which are kept here.
+    async fn deletion_source(&self, app: &Application, target: &Target) -> Result<Desired, String> {
+        let render = |revisions| {
+            self.state
+                .desired(app, target, &target.sources, revisions, CacheUse::Use)
+        };
+        let failure = match render(Revisions::Tracked(Freshness::Cached)).await {
+            Ok(desired) => return Ok(desired),
+            Err(failure) => failure.condition.message,
+        };
+        let status = app.status.as_deref();
+        let last = status.and_then(|status| status.history.last());
+        let revisions = match last {
+            Some(last) if !last.revisions.is_empty() => last.revisions.clone(),
+            Some(last) => vec![last.revision.clone()],
+            None => return Err(failure),
+        };
+        render(Revisions::Pinned(&revisions))
+            .await
+            .map_err(|_| failure)
+    }
+
+    async fn run_deletion_hooks(
+        &self,
+        app: &Application,
+        cluster: &Arc<Cluster>,
+        phase: HookType,
+    ) -> Progress {
+        let (hooks, ctx) = match self.deletion_hooks(app, cluster, phase).await {
+            Ok(found) => found,
+            Err(why) => return Progress::Stuck(why),
+        };
+        let settings = self.state.settings.current();
+        let limit = settings.params.controller.hook_timeout;
+        let limit = limit.and_then(|limit| jiff::SignedDuration::try_from(limit).ok());
+        let next = sync::deletion::next(&hooks, &Eyes(cluster.live()), limit, self.now());
+        let writer = cluster.writer();
+        let chosen = |places: &[usize]| -> Vec<&DeletionHook> {
+            places
+                .iter()
+                .filter_map(|place| hooks.get(*place))
+                .collect()
+        };
+        match next {
+            HookStep::Done => Progress::Done,
+            HookStep::Wait(_) => Progress::Waiting,
+            HookStep::Create(places) => {
+                for hook in chosen(&places) {
+                    let options = ApplyOptions::default();
+                    if let Err(error) = writer.apply(&ctx, &hook.object, &options).await {
+                        let key = hook.key();
+                        return Progress::Stuck(format!(
+                            "creating {} hook {key}: {}",
+                            phase.as_str(),
+                            render_chain(&error)
+                        ));
+                    }
+                }
+                Progress::Waiting
             }
+            HookStep::Clear(places) => match delete_hooks(&writer, &ctx, chosen(&places)).await {
+                Ok(()) => Progress::Waiting,
+                Err(why) => Progress::Stuck(why),
+            },
+            HookStep::Failed { retry, message } => {
+                match delete_hooks(&writer, &ctx, chosen(&retry)).await {
+                    Ok(()) => Progress::Stuck(message),
+                    Err(why) => Progress::Stuck(format!("{message}; {why}")),
+                }
+            }
+        }
+    }
+
+    async fn clean_deletion_hooks(
+        &self,
+        app: &Application,
+        cluster: &Arc<Cluster>,
+        phase: HookType,
+    ) -> Progress {
+        let (hooks, ctx) = match self.deletion_hooks(app, cluster, phase).await {
+            Ok(found) => found,
+            Err(why) => return Progress::Stuck(why),
+        };
+        let eyes = Eyes(cluster.live());
+        let over: Vec<&DeletionHook> = sync::deletion::clean_up(&hooks, &eyes).collect();
+        match delete_hooks(&cluster.writer(), &ctx, over).await {
+            Ok(()) => Progress::Done,
+            Err(why) => Progress::Stuck(why),
         }
     }
 
@@ -68,7 +292,8 @@ impl Controller {
         cluster: &Arc<Cluster>,
         propagation: Propagation,
     ) -> Result<bool, String> {
-        let instance = self.state.instance(&app.key());
+        let key = app.key();
+        let instance = self.state.instance(&key);
         let live = cluster.live();
         live.want(&instance, Wanted::default());
         let readiness = live.settled(&instance, LOAD_LIMIT).await;
@@ -78,14 +303,35 @@ impl Controller {
             ));
         }
         let tracked = live.tracked(&instance);
-        if let Some((kind, reason)) = tracked.unreadable.first() {
-            return Err(format!(
-                "objects of kind {kind} cannot be read, so it is not known whether all are deleted: {reason}"
-            ));
+        let mut unknown = tracked
+            .unreadable
+            .into_iter()
+            .chain(
+                tracked
+                    .loading
+                    .into_iter()
+                    .map(|kind| (kind, "it is still being loaded".into())),
+            )
+            .peekable();
+        if unknown.peek().is_some() {
+            let concerned = self.kinds_of(app);
+            // A kind that the Application never had anything to do with may be unreadable for ever.
+            if let Some((kind, reason)) =
+                unknown.find(|(kind, _)| kind.kind.is_empty() || concerned.contains(kind))
+            {
+                return Err(format!(
+                    "objects of kind {kind} cannot be read, so it is not known whether all are deleted: {reason}"
+                ));
+            }
         }
+        let ctx = self
+            .state
+            .write_ctx(app, cluster, self.fence.clone())
+            .map_err(|error| error.to_string())?;
+        let gate = self.state.gate(app, cluster);
         let mut doomed = Vec::new();
         for object in tracked.objects {
-            if let Some(one) = judge(app, object)? {
+            if let Some(one) = judge(app, &gate, object)? {
                 doomed.push(one);
             }
         }
@@ -100,7 +346,6 @@ impl Controller {
                 annotation::DELETION_APPROVED
             ));
         }
-        let ctx = self.deletion_ctx(app, cluster);
         let writer = cluster.writer();
         for one in doomed
             .iter()
@@ -120,18 +365,35 @@ impl Controller {
         let left = live.tracked(&instance).objects;
         let mut all_gone = true;
         for object in left {
-            all_gone &= judge(app, object)?.is_none();
+            all_gone &= judge(app, &gate, object)?.is_none();
         }
         Ok(all_gone)
     }
 
-    /// Removes our finalizers, so that Kubernetes deletes the Application.
-    async fn release(&self, app: &Application) -> Next {
+    /// Returns the kinds of which the Application has or had objects, as far as anybody knows.
+    fn kinds_of(&self, app: &Application) -> HashSet<GroupKind> {
+        let status = app.status.as_deref();
+        let listed = status.into_iter().flat_map(|status| &status.resources);
+        let synced = app
+            .operation_state()
+            .and_then(|state| state.sync_result.as_deref());
+        let synced = synced.into_iter().flat_map(|result| &result.resources);
+        let last = self.state.last_comparison(&app.key());
+        let compared = last.iter().flat_map(|last| &last.objects);
+        listed
+            .map(|one| GroupKind::new(&*one.group, &*one.kind))
+            .chain(synced.map(|one| GroupKind::new(&*one.group, &*one.kind)))
+            .chain(compared.map(|one| one.key.group_kind()))
+            .collect()
+    }
+
+    /// Removes finalizers; Kubernetes deletes the Application when none is left.
+    async fn release(&self, app: &Application, which: impl Fn(&str) -> bool) -> Next {
         let left: Vec<&String> = app
             .metadata
             .finalizers
             .iter()
-            .filter(|finalizer| !annotation::is_our_finalizer(finalizer))
+            .filter(|finalizer| !which(finalizer))
             .collect();
         let patch = serde_json::json!({
             "metadata": {"finalizers": left, "resourceVersion": app.metadata.resource_version}
@@ -147,19 +409,47 @@ impl Controller {
     }
 }
 
+async fn delete_hooks(
+    writer: &Writer,
+    ctx: &WriteCtx,
+    hooks: Vec<&DeletionHook>,
+) -> Result<(), String> {
+    for hook in hooks {
+        let key = hook.key();
+        let options = DeleteOptions {
+            propagation: Propagation::Background,
+            ..DeleteOptions::default()
+        };
+        writer
+            .delete(ctx, &key, &options)
+            .await
+            .map_err(|error| format!("deleting hook {key}: {}", render_chain(&error)))?;
+    }
+    Ok(())
+}
+
 /// Says whether an object must go with its Application.
-fn judge(app: &Application, live: Arc<LiveObject>) -> Result<Option<Doomed>, String> {
+fn judge(
+    app: &Application,
+    gate: &ProjectGate,
+    live: Arc<LiveObject>,
+) -> Result<Option<Doomed>, String> {
     let is_crd = &*live.key.kind == "CustomResourceDefinition";
     let is_itself = &*live.key.kind == Application::KIND
         && *live.key.name == *app.metadata.name
         && *live.key.namespace == *app.metadata.namespace;
-    if is_crd || is_itself || !live.owners.is_empty() {
+    // What the project does not permit is left in the cluster.
+    let is_forbidden = gate.check(&live.key).is_err();
+    if is_crd || is_itself || is_forbidden || !live.owners.is_empty() {
         return Ok(None);
     }
     let Some(object) = live.parse() else {
         return Err(format!("{} is not loaded yet", live.key));
     };
     let annotations = Annotations::of(&object);
+    if sync::deletion::is_deletion_hook(&annotations) {
+        return Ok(None);
+    }
     // The Application's own option guards every object; the stricter of both holds.
     let list = app.spec.sync_options().iter().map(String::as_str);
     let guard = AppOptions::parse(list)

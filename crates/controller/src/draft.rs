@@ -17,6 +17,8 @@ pub struct Draft {
     pub status: Status,
     /// Annotations to set (`Some`) or remove (`None`).
     pub annotations: BTreeMap<String, Option<String>>,
+    /// The finalizers to have, where they change.
+    pub finalizers: Option<Vec<String>>,
     /// Whether the requested operation is done with.
     pub clear_operation: bool,
     evaluated: Vec<ConditionType>,
@@ -32,6 +34,7 @@ impl Draft {
             resource_version: app.metadata.resource_version.clone(),
             status,
             annotations: BTreeMap::new(),
+            finalizers: None,
             clear_operation: false,
             evaluated: Vec::new(),
             found: Vec::new(),
@@ -89,6 +92,10 @@ impl Draft {
         if !self.annotations.is_empty() {
             let annotations = std::mem::take(&mut self.annotations);
             patch.insert("metadata".to_owned(), json!({ "annotations": annotations }));
+        }
+        if let Some(finalizers) = self.finalizers.take() {
+            let metadata = patch.entry("metadata").or_insert_with(|| json!({}));
+            metadata["finalizers"] = json!(finalizers);
         }
         if std::mem::take(&mut self.clear_operation) {
             patch.insert("operation".to_owned(), Value::Null);

@@ -1,6 +1,6 @@
 //! Walks the engine's plan through the one writer, recording each step before the next.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,9 +12,9 @@ use driftless_api::application::{
 };
 use driftless_appstate::comparison::not_settled;
 use driftless_appstate::desired::{Desired, Prepared};
-use driftless_appstate::{ProjectRules, Target};
+use driftless_appstate::{ProjectGate, Target};
 use driftless_core::class::render_chain;
-use driftless_core::{ClusterUrl, GroupVersionKind, ResourceKey};
+use driftless_core::{GroupVersionKind, ResourceKey};
 use driftless_engine::annotation::{HOOK_FINALIZER, HookType};
 use driftless_engine::diff::keep_ignored;
 use driftless_engine::health;
@@ -27,9 +27,9 @@ use driftless_engine::tracking::Tracking;
 use driftless_kube::live::{Lookup, Readiness};
 use driftless_kube::write::{
     ApplyMode, ApplyOptions, Conflicts, DeleteOptions, Deleted, DryRun, Migration, OnImmutable,
-    PatchType, Propagation, Target as WriteTarget, Validation, WriteRequest,
+    PatchType, Propagation, Target as WriteTarget, Validation,
 };
-use driftless_kube::{Authorise, Cluster, Live, Resolved, Wanted, WriteCtx, Writer};
+use driftless_kube::{Live, Resolved, Wanted, WriteCtx, Writer};
 use driftless_manifest::Object;
 use futures::StreamExt as _;
 use futures::stream::{self, FuturesUnordered};
@@ -53,46 +53,6 @@ pub(crate) enum Advance {
         /// What to tell.
         message: String,
     },
-}
-
-/// The project's rules as the writer asks them, for every object and verb.
-pub(crate) struct ProjectGate {
-    rules: Option<Arc<ProjectRules>>,
-    server: ClusterUrl,
-    cluster_name: String,
-}
-
-impl ProjectGate {
-    pub(crate) fn new(target: &Target) -> Self {
-        Self::for_deletion(Some(Arc::clone(&target.rules)), &target.cluster)
-    }
-
-    pub(crate) fn for_deletion(rules: Option<Arc<ProjectRules>>, cluster: &Arc<Cluster>) -> Self {
-        Self {
-            rules,
-            server: cluster.url().clone(),
-            cluster_name: cluster.name().to_owned(),
-        }
-    }
-
-    fn check(&self, key: &ResourceKey) -> Result<(), String> {
-        match &self.rules {
-            Some(rules) => rules.check_object(key, self.server.as_str(), &self.cluster_name),
-            None => Err(format!(
-                "{key} is not permitted: the application's project does not exist"
-            )),
-        }
-    }
-}
-
-impl Authorise for ProjectGate {
-    fn authorise(&self, request: &WriteRequest<'_>) -> Result<(), String> {
-        // The destination namespace was checked with the destination; a project need not list the kind Namespace for it.
-        if request.verb == driftless_kube::write::Verb::CreateNamespace {
-            return Ok(());
-        }
-        self.check(request.key)
-    }
 }
 
 /// What the plan asks about the destination cluster.
@@ -133,7 +93,7 @@ impl sync::plan::Cluster for Facts<'_> {
 }
 
 /// What the machine sees of the cluster.
-struct Eyes<'a>(&'a Live);
+pub(crate) struct Eyes<'a>(pub(crate) &'a Live);
 
 impl sync::Observe for Eyes<'_> {
     fn live(&self, key: &ResourceKey) -> sync::Live {
@@ -220,11 +180,23 @@ impl Controller {
         let manager = app
             .metadata
             .annotation(annotation::CLIENT_SIDE_APPLY_MIGRATION_MANAGER);
+        let ctx = match self
+            .state
+            .write_ctx(app, &target.cluster, self.fence.clone())
+        {
+            Ok(ctx) => ctx,
+            Err(error) => {
+                return Advance::Done {
+                    phase: ApiPhase::Error,
+                    message: error.to_string(),
+                };
+            }
+        };
         let mut walk = Walk {
             controller: self,
             app,
             target,
-            ctx: self.write_ctx(app, target),
+            ctx,
             writer: target.cluster.writer(),
             plan,
             progress,
@@ -282,12 +254,13 @@ impl Controller {
                 target
             })
             .collect();
+        let mut known: HashSet<ResourceKey> = wanted.iter().map(|(_, key)| key.clone()).collect();
         let mut extraneous = Vec::new();
         let tracked = live.tracked(&instance);
         // Kinds that cannot be read hold no prune back that is known to be right, but they are never called empty:
         // what is not listed is not in `objects`, so it cannot be pruned.
         for object in tracked.objects {
-            let is_desired = wanted.iter().any(|(_, key)| *key == object.key);
+            let is_desired = known.contains(&object.key);
             let is_namespace = &*object.key.kind == "Namespace"
                 && object.key.group.is_empty()
                 && *object.key.name == *target.namespace.as_str();
@@ -302,7 +275,7 @@ impl Controller {
         options.managed = (present.len() + extraneous.len()) as u64;
         let facts = Facts {
             target,
-            gate: ProjectGate::new(target),
+            gate: self.state.gate(app, &target.cluster),
             tracking: &config.tracking,
             instance: &instance,
         };
@@ -315,13 +288,13 @@ impl Controller {
             cluster: &facts,
         });
         // Hooks have got their final names now: they are watched like everything else the operation writes.
-        let known = wanted.len();
+        let before = wanted.len();
         for task in plan.tasks() {
-            if !wanted.iter().any(|(_, key)| *key == task.key) {
+            if known.insert(task.key.clone()) {
                 wanted.push((task.gvk.clone(), task.key.clone()));
             }
         }
-        if wanted.len() != known {
+        if wanted.len() != before {
             settle(live, &instance, wanted, target).await?;
         }
         Ok(plan)
@@ -391,12 +364,15 @@ impl Controller {
                 draft.condition(ConditionType::PruneBudgetWarning, message);
             }
         }
-        options.wave_delay =
-            jiff::SignedDuration::try_from(self.options.wave_delay).unwrap_or(options.wave_delay);
-        options.limits.operation = self
-            .options
-            .sync_timeout
-            .and_then(|timeout| started.checked_add(timeout).ok());
+        let settings = self.state.settings.current();
+        let tuning = &settings.params.controller;
+        let signed = |duration: Duration| jiff::SignedDuration::try_from(duration).ok();
+        options.wave_delay = signed(tuning.wave_delay).unwrap_or(options.wave_delay);
+        options.limits = sync::option::Limits {
+            operation: self.sync_deadline(started),
+            hook: tuning.hook_timeout.and_then(signed),
+            wave: tuning.wave_timeout.and_then(signed),
+        };
         options
     }
 }
@@ -651,9 +627,8 @@ impl Walk<'_> {
             },
             mode: match write.method {
                 sync::task::Method::Replace => ApplyMode::Replace,
-                sync::task::Method::ServerSideApply | sync::task::Method::ClientSideApply => {
-                    ApplyMode::ServerSide
-                }
+                sync::task::Method::ServerSideApply => ApplyMode::ServerSide,
+                sync::task::Method::ClientSideApply => ApplyMode::ClientSide,
             },
             on_immutable: if write.force {
                 OnImmutable::Recreate

@@ -7,12 +7,14 @@
 //! The controller never talks to other components: the API writes Applications, the controller reads them.
 
 pub mod automation;
+mod calm;
 mod deletion;
 pub mod draft;
 mod events;
 mod execute;
 mod failures;
 mod following;
+mod holds;
 mod metrics;
 mod operation;
 pub mod quarantine;
@@ -22,12 +24,11 @@ mod reconcile;
 mod triggers;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use driftless_api::Application;
 use driftless_appstate::AppState;
-use driftless_core::{AppKey, GroupVersionKind, ProjectName, ResourceKey};
+use driftless_core::{AppKey, GroupVersionKind, ResourceKey};
 use driftless_kube::write::{PatchType, Target as WriteTarget};
 use driftless_kube::{Cluster, EventRecorder, Fence, WriteCtx, Writer};
 use jiff::Timestamp;
@@ -49,10 +50,6 @@ pub struct Options {
     pub parallel: usize,
     /// How self-heal spaces its attempts.
     pub heal_backoff: HealBackoff,
-    /// Pause between waves.
-    pub wave_delay: Duration,
-    /// How long an operation may take in all; `None` for ever.
-    pub sync_timeout: Option<Duration>,
 }
 
 impl Default for Options {
@@ -60,8 +57,6 @@ impl Default for Options {
         Self {
             parallel: 20,
             heal_backoff: HealBackoff::default(),
-            wave_delay: Duration::from_secs(2),
-            sync_timeout: None,
         }
     }
 }
@@ -76,6 +71,7 @@ pub struct Controller {
     queue: Arc<Queue<AppKey, Reasons>>,
     following: Following,
     failures: Failures<AppKey>,
+    calm: calm::Calm,
     running: operation::Running,
     heal_backoff: HealBackoff,
     options: Options,
@@ -113,6 +109,7 @@ impl Controller {
             queue: Arc::default(),
             following: Following::default(),
             failures: Failures::default(),
+            calm: calm::Calm::default(),
             running: operation::Running::default(),
             heal_backoff: options.heal_backoff,
             options,
@@ -156,6 +153,7 @@ impl Controller {
     fn forget(&self, key: &AppKey) {
         self.following.forget(key);
         self.failures.clear(key);
+        self.calm.forget(key);
         self.running.forget(key);
         for cluster in self.state.clusters.list() {
             if let Some(live) = cluster.live_if_started() {
@@ -243,31 +241,5 @@ impl Controller {
         Ok(stored.map_or_else(String::new, |stored| {
             stored.resource_version.as_str().to_owned()
         }))
-    }
-
-    /// Returns on whose behalf the objects of an Application are written.
-    fn write_ctx(&self, app: &Application, target: &driftless_appstate::Target) -> WriteCtx {
-        WriteCtx {
-            authorise: Arc::new(execute::ProjectGate::new(target)),
-            fence: self.fence.clone(),
-            impersonate: None,
-            app: Some(app.key()),
-            project: Some(ProjectName::new(app.spec.project())),
-        }
-    }
-
-    /// Returns on whose behalf the objects of an Application are deleted. A project that is gone or invalid permits
-    /// nothing: what it does not permit is left in the cluster.
-    fn deletion_ctx(&self, app: &Application, cluster: &Arc<Cluster>) -> WriteCtx {
-        WriteCtx {
-            authorise: Arc::new(execute::ProjectGate::for_deletion(
-                self.state.project_rules(app.spec.project()),
-                cluster,
-            )),
-            fence: self.fence.clone(),
-            impersonate: None,
-            app: Some(app.key()),
-            project: Some(ProjectName::new(app.spec.project())),
-        }
     }
 }

@@ -1,5 +1,6 @@
 //! What the controller counts, under the incumbent's names (argocd-contract §11).
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use driftless_api::Application;
@@ -8,6 +9,8 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
+
+use crate::calm::{Talkers, TalkersMetric};
 
 /// Bounds in seconds of the reconcile histogram.
 const RECONCILE_BUCKETS: [f64; 9] = [0.01, 0.05, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0];
@@ -33,6 +36,7 @@ struct ReconcileLabels {
 pub struct Metrics {
     syncs: Family<SyncLabels, Counter>,
     reconciles: Family<ReconcileLabels, Histogram>,
+    pub(crate) talkers: Arc<Talkers>,
 }
 
 impl Metrics {
@@ -52,7 +56,13 @@ impl Metrics {
             "Application reconciliation performance in seconds",
             reconciles.clone(),
         );
-        Self { syncs, reconciles }
+        let talkers = Arc::new(Talkers::default());
+        registry.register_collector(Box::new(TalkersMetric(Arc::clone(&talkers))));
+        Self {
+            syncs,
+            reconciles,
+            talkers,
+        }
     }
 
     /// Counts a finished sync.

@@ -30,8 +30,10 @@ use crate::execute::Advance;
 use crate::quarantine::{Entry, Quarantine};
 use crate::queue::Next;
 
-/// Asks for a rollback: a history id, or `previous`.
-pub(crate) const ROLLBACK: &str = "driftless.dev/rollback";
+pub(crate) use driftless_api::annotation::ROLLBACK;
+
+/// Who rolled back, where the annotation does not say: Kubernetes does not tell who sets one.
+const NOBODY: &str = "annotation driftless.dev/rollback";
 
 /// When a waiting operation is looked at although no event said so (contract §3.1).
 const BACKSTOP: Duration = Duration::from_secs(30);
@@ -122,7 +124,10 @@ impl Controller {
                 return Next::OnEvent;
             };
             return match self.pinned(app, target, &subject).await {
-                Ok(desired) => self.advance(app, target, &desired, draft).await,
+                Ok(desired) => match self.blocked(app, target, draft) {
+                    Some(next) => next,
+                    None => self.advance(app, target, &desired, draft).await,
+                },
                 Err(_) => Next::After(BACKSTOP),
             };
         }
@@ -144,6 +149,7 @@ impl Controller {
     ) -> Next {
         if let Some(wish) = app.metadata.annotation(ROLLBACK) {
             draft.remove_annotation(ROLLBACK);
+            draft.remove_annotation(annotation::ROLLBACK_BY);
             return match find_history(&draft.status.history, wish) {
                 Ok(entry) => {
                     let operation = rollback_operation(app, &entry);
@@ -198,14 +204,6 @@ impl Controller {
             );
             return Next::OnEvent;
         };
-        if !sync.manifests.is_empty() {
-            self.refuse(
-                draft,
-                operation.clone(),
-                "syncing local manifests is not supported yet",
-            );
-            return Next::OnEvent;
-        }
         let sources = operation_sources(sync, target);
         let named = named_revisions(sync);
         let subject = if named.is_empty() && sources == target.sources {
@@ -265,6 +263,9 @@ impl Controller {
         if !self.patch(app, draft).await {
             return Next::After(Duration::from_millis(200));
         }
+        if let Some(next) = self.blocked(app, target, draft) {
+            return next;
+        }
         let desired = comparison
             .filter(|one| {
                 one.desired.revisions == subject.revisions && subject.sources == target.sources
@@ -309,7 +310,8 @@ impl Controller {
             return Next::OnEvent;
         };
         let terminating = state.phase == OperationPhase::Terminating;
-        let newer = is_superseded(state, &subject, target, comparison);
+        let newer = self.state.settings.current().params.controller.preempt
+            && is_superseded(state, &subject, target, comparison);
         if let Some(failed) = state.finished_at {
             // Between two tries.
             if terminating {
@@ -354,6 +356,9 @@ impl Controller {
                 }
             }
         };
+        if !newer && let Some(next) = self.blocked(app, target, draft) {
+            return next;
+        }
         if newer {
             self.supersede(app, &listed(&comparison.desired.revisions), draft);
         }
@@ -368,6 +373,20 @@ impl Controller {
         desired: &Desired,
         draft: &mut Draft,
     ) -> Next {
+        let local;
+        let desired = match local_manifests(draft) {
+            [] => desired,
+            manifests => match desired.clone().with_manifests(manifests) {
+                Ok(desired) => {
+                    local = desired;
+                    &local
+                }
+                Err(message) => {
+                    self.finish(app, draft, OperationPhase::Error, &message);
+                    return Next::OnEvent;
+                }
+            },
+        };
         match self.execute(app, target, desired, draft).await {
             Advance::Waiting(after) => Next::After(after.min(BACKSTOP)),
             Advance::Interrupted => Next::After(Duration::from_secs(1)),
@@ -449,7 +468,9 @@ impl Controller {
             .sync
             .as_ref()
             .is_some_and(|sync| !sync.resources.is_empty());
-        if phase == OperationPhase::Succeeded && !dry_run && !selective {
+        // What somebody handed over is in no repository: it cannot be rolled back to.
+        let is_local = !local_manifests(draft).is_empty();
+        if phase == OperationPhase::Succeeded && !dry_run && !selective && !is_local {
             add_history(app, &state, now, &mut draft.status.history);
             self.keep_history(app, &draft.status.history);
         }
@@ -601,6 +622,7 @@ impl Controller {
         draft: &mut Draft,
     ) -> Next {
         draft.remove_annotation(ROLLBACK);
+        draft.remove_annotation(annotation::ROLLBACK_BY);
         let entry = match find_history(&draft.status.history, wish) {
             Ok(entry) => entry,
             Err(message) => {
@@ -710,6 +732,14 @@ fn is_superseded(
         && (subject.revisions != comparison.desired.revisions || subject.sources != target.sources)
 }
 
+/// Returns the manifests that the operation of the draft brings along.
+fn local_manifests(draft: &Draft) -> &[String] {
+    let state = draft.status.operation_state.as_deref();
+    state
+        .and_then(|state| state.operation.sync.as_deref())
+        .map_or(&[], |sync| &sync.manifests)
+}
+
 fn named_revisions(sync: &SyncOperation) -> Vec<String> {
     if !sync.revisions.is_empty() {
         sync.revisions.clone()
@@ -792,7 +822,14 @@ fn rollback_operation(app: &Application, entry: &RevisionHistory) -> Operation {
         .as_deref()
         .cloned()
         .unwrap_or_else(|| Operation {
-            initiated_by: Some(Initiator::default()),
+            initiated_by: Some(Initiator {
+                username: app
+                    .metadata
+                    .annotation(annotation::ROLLBACK_BY)
+                    .unwrap_or(NOBODY)
+                    .to_owned(),
+                ..Initiator::default()
+            }),
             ..Operation::default()
         });
     let prunes = app

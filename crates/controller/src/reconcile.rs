@@ -34,6 +34,10 @@ const EVALUATED: &[ConditionType] = &[
     ConditionType::ExcludedResourceWarning,
     ConditionType::QuarantinedRevisionWarning,
     ConditionType::PruneBudgetWarning,
+    ConditionType::SyncWindowWarning,
+    ConditionType::SuspendedWarning,
+    ConditionType::DependencyWarning,
+    ConditionType::DependencyError,
 ];
 
 /// First and longest wait after a failure that may pass by itself.
@@ -145,6 +149,7 @@ impl Controller {
         };
         self.failures.clear(&app.key());
         self.report(app, &comparison, draft);
+        set_deletion_finalizers(app, &comparison, draft);
         let quarantine = self.quarantine(app, draft);
         let was_operating = self.is_operating(draft)
             || app.operation.is_some()
@@ -155,9 +160,12 @@ impl Controller {
         let mut next = self
             .operate(app, target, &comparison, &quarantine, draft)
             .await;
+        let suspended = self.suspended(app, draft);
         if was_operating && !self.is_operating(draft) {
             // Comparison and quarantine were read before the operation: automation decides in a pass of its own.
             next = next.sooner(Next::After(Duration::from_millis(10)));
+        } else if let Some(again) = suspended {
+            next = next.sooner(again);
         } else if !self.is_operating(draft) {
             next = next.sooner(
                 self.automate(app, target, &comparison, &quarantine, draft)
@@ -448,6 +456,9 @@ impl Controller {
                 Next::OnEvent
             }
             Decision::Sync(operation) => {
+                if let Some(next) = self.automation_held(app, target, draft).await {
+                    return next;
+                }
                 self.begin(app, target, *operation, comparison, draft).await
             }
         }
@@ -475,6 +486,29 @@ impl Controller {
             state.finished_at = Some(now.into());
             draft.clear_operation = true;
         }
+    }
+}
+
+/// Keeps the finalizers that hold an Application until its deletion hooks have run: there when Git has such hooks.
+fn set_deletion_finalizers(app: &Application, comparison: &Comparison, draft: &mut Draft) {
+    let (before, after) = comparison.deletion_hooks();
+    let wanted = [
+        (annotation::FINALIZER_PRE_DELETE, before),
+        (annotation::FINALIZER_PRE_DELETE_CLEANUP, before),
+        (annotation::FINALIZER_POST_DELETE, after),
+        (annotation::FINALIZER_POST_DELETE_CLEANUP, after),
+    ];
+    let mut finalizers = app.metadata.finalizers.clone();
+    for (name, is_wanted) in wanted {
+        let is_there = finalizers.iter().any(|one| one == name);
+        if is_wanted && !is_there {
+            finalizers.push(name.to_owned());
+        } else if !is_wanted && is_there {
+            finalizers.retain(|one| one != name);
+        }
+    }
+    if finalizers != app.metadata.finalizers {
+        draft.finalizers = Some(finalizers);
     }
 }
 

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use driftless_api::Application;
 use driftless_api::application::OperationPhase;
 use driftless_core::{AppKey, ClusterUrl};
-use driftless_kube::live::{Change, Role};
+use driftless_engine::{health, updates};
+use driftless_kube::Cluster;
+use driftless_kube::live::{Change, ObjectChange, Role};
 use driftless_kube::store::StoreChange;
 use driftless_source::RefEvent;
 use tokio::sync::broadcast::error::RecvError;
@@ -62,6 +64,12 @@ impl Controller {
                 let (StoreChange::Changed(id) | StoreChange::Removed(id)) = change else {
                     continue;
                 };
+                let settings = self.state.settings.current();
+                let globals = &settings.general.global_projects;
+                if globals.iter().any(|one| *one.project_name == *id.name) {
+                    self.queue_all("global-project-changed");
+                    continue;
+                }
                 for stored in self.state.apps.list() {
                     if *stored.object.spec.project() == *id.name {
                         self.queue
@@ -144,7 +152,7 @@ impl Controller {
         loop {
             tokio::select! {
                 batch = changes.next() => match batch {
-                    Some(batch) => self.queue_changes(&batch),
+                    Some(batch) => self.queue_changes(&cluster, &batch),
                     None => return,
                 },
                 changed = states.changed() => {
@@ -158,8 +166,16 @@ impl Controller {
         }
     }
 
-    fn queue_changes(&self, batch: &[Change]) {
+    fn queue_changes(&self, cluster: &Cluster, batch: &[Change]) {
         for change in batch {
+            if let Change::Object(object) = change
+                && object.role == Role::Managed
+            {
+                self.metrics.talkers.heard(&object.key);
+                if self.is_irrelevant(cluster, object) {
+                    continue;
+                }
+            }
             let (instances, cause): (&[Arc<str>], _) = match change {
                 Change::Object(object) if object.role == Role::Unmanaged => continue,
                 // What controllers made of an object concerns the tree, which is built when somebody looks.
@@ -169,10 +185,46 @@ impl Controller {
             };
             for instance in instances {
                 if let Some(key) = self.state.app_of_instance(instance) {
-                    self.queue.add(key, Reasons::of(cause));
+                    self.queue_paced(key, cause);
                 }
             }
         }
+    }
+
+    /// Queues an application because of its objects. One whose objects change all the time waits, unless something
+    /// works on it.
+    fn queue_paced(&self, key: AppKey, cause: &'static str) {
+        let busy = self.state.app(&key).is_some_and(|stored| {
+            let app = &stored.object;
+            let works = app
+                .operation_state()
+                .is_some_and(|state| !state.phase.is_completed());
+            works || app.operation.is_some() || app.metadata.is_deleting()
+        });
+        let wait = if busy {
+            None
+        } else {
+            self.calm.wait(&key, tokio::time::Instant::now())
+        };
+        match wait {
+            None => self.queue.add(key, Reasons::of(cause)),
+            Some(wait) => self.queue.add_later(key, Reasons::of(cause), wait),
+        }
+    }
+
+    /// Says whether an update changed nothing but what the settings call irrelevant (`ignoreResourceUpdates`).
+    fn is_irrelevant(&self, cluster: &Cluster, change: &ObjectChange) -> bool {
+        let config = self.state.config();
+        if config.update_rules.is_empty() || change.old.is_none() || change.new.is_none() {
+            return false;
+        }
+        let live = cluster.live();
+        let Some(object) = live.peek(&change.key).and_then(|live| live.parse()) else {
+            return false;
+        };
+        let health = health::assess(&object, &health::NoRules);
+        updates::relevant(&object, health.as_ref(), &config.update_rules)
+            .is_some_and(|hash| self.calm.is_same(cluster.url(), &change.key, hash))
     }
 
     fn queue_cluster(&self, url: &ClusterUrl) {

@@ -286,8 +286,6 @@ fn spawn_controller(
     let tuning = &settings.params.controller;
     let options = driftless_controller::Options {
         parallel: args.parallel,
-        wave_delay: tuning.wave_delay,
-        sync_timeout: tuning.sync_timeout,
         heal_backoff: driftless_controller::automation::HealBackoff {
             first: tuning.self_heal.backoff,
             factor: u32::try_from(tuning.self_heal.factor).unwrap_or(u32::MAX),

@@ -75,6 +75,8 @@ pub trait AppViews: Send + Sync + 'static {
     /// Returns what makes a spec one that is not worked on: its own mistakes, an unknown cluster, and what its project
     /// does not permit.
     fn problems(&self, app: &Application) -> Vec<Condition>;
+    /// Returns the sync windows of an app as they are now.
+    fn sync_windows(&self, app: &Application) -> driftless_appstate::window::State;
     /// Returns an app's tree; an error when it cannot be known, never an empty tree instead.
     async fn tree(&self, key: &AppKey) -> Result<ResourceTree, ApiError>;
     /// Returns an app's objects with what differs.

@@ -9,6 +9,9 @@ use crate::reader::{LastGood, Reader};
 /// Name of the ConfigMap.
 pub const NAME: &str = "argocd-cmd-params-cm";
 
+/// Nothing waits for ever: how long hooks and waves may take when nobody says otherwise.
+const DAY: Duration = Duration::from_hours(24);
+
 /// How self-heal waits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SelfHeal {
@@ -27,6 +30,12 @@ pub struct SelfHeal {
 pub struct Controller {
     /// Longest time a sync may take; without limit when absent.
     pub sync_timeout: Option<Duration>,
+    /// Longest time a hook may run; without limit when absent.
+    pub hook_timeout: Option<Duration>,
+    /// Longest time a wave may take to become healthy; without limit when absent.
+    pub wave_timeout: Option<Duration>,
+    /// A newer commit ends an automated sync of an older one.
+    pub preempt: bool,
     /// Pause between two waves.
     pub wave_delay: Duration,
     /// How self-heal waits.
@@ -137,6 +146,17 @@ fn positive(duration: Option<Duration>) -> Option<Duration> {
 fn controller(reader: &mut Reader<'_>) -> Controller {
     Controller {
         sync_timeout: positive(reader.seconds("controller.sync.timeout.seconds")),
+        hook_timeout: positive(Some(
+            reader
+                .seconds("controller.sync.hook.timeout.seconds")
+                .unwrap_or(DAY),
+        )),
+        wave_timeout: positive(Some(
+            reader
+                .seconds("controller.sync.wave.timeout.seconds")
+                .unwrap_or(DAY),
+        )),
+        preempt: reader.boolean("controller.sync.preempt", true),
         wave_delay: reader
             .seconds("controller.sync.wave.delay.seconds")
             .unwrap_or(Duration::from_secs(2)),

@@ -100,6 +100,14 @@ impl Kind {
         kind(group, version, name, plural, true)
     }
 
+    /// The same kind, its objects in no namespace.
+    pub const fn cluster_scoped(self) -> Self {
+        Self {
+            namespaced: false,
+            ..self
+        }
+    }
+
     /// Returns the kind as the client names it.
     pub fn resource(self) -> ApiResource {
         let gvk = GroupVersionKind::gvk(self.group, self.version, self.kind);

@@ -29,6 +29,14 @@ string_enum! {
         QuarantinedRevisionWarning = "QuarantinedRevisionWarning",
         /// A prune above the budget waits for confirmation (Driftless).
         PruneBudgetWarning = "PruneBudgetWarning",
+        /// A sync window holds automation back (Driftless).
+        SyncWindowWarning = "SyncWindowWarning",
+        /// Somebody suspended automation (Driftless).
+        SuspendedWarning = "SuspendedWarning",
+        /// What the Application depends on is not ready, or what depends on it is not gone (Driftless).
+        DependencyWarning = "DependencyWarning",
+        /// What the Application depends on can never be ready (Driftless).
+        DependencyError = "DependencyError",
     }
 }
 

@@ -65,6 +65,8 @@ struct Entry<R> {
     running: bool,
     /// The only timer that counts; older ones in the heap are stale.
     due: Option<Instant>,
+    /// A look that was asked for while the pass runs, not before this time.
+    later: Option<Instant>,
     failures: u32,
 }
 
@@ -126,6 +128,22 @@ impl<K: Clone + Eq + Hash + std::fmt::Display + Send + 'static, R: Merge> Queue<
         if !entry.queued && !entry.running {
             entry.queued = true;
             state.ready.push_back(key);
+            drop(state);
+            self.wake.notify_one();
+        }
+    }
+
+    /// Asks for a pass over `key` after `wait`, unless another reason starts one before.
+    pub fn add_later(&self, key: K, reasons: R, wait: Duration) {
+        let mut state = self.state.lock();
+        let entry = state.entries.entry(key.clone()).or_insert_with(Entry::new);
+        entry.reasons.merge(reasons);
+        let due = Instant::now() + wait;
+        if entry.running {
+            entry.later = entry.later.into_iter().chain([due]).min();
+        } else if !entry.queued && entry.due.is_none_or(|known| known > due) {
+            entry.due = Some(due);
+            state.timers.push(Timer { due, key });
             drop(state);
             self.wake.notify_one();
         }
@@ -234,6 +252,7 @@ impl<K: Clone + Eq + Hash + std::fmt::Display + Send + 'static, R: Merge> Queue<
         entry.running = true;
         entry.dirty = false;
         entry.due = None;
+        entry.later = None;
         std::mem::take(&mut entry.reasons)
     }
 
@@ -260,11 +279,12 @@ impl<K: Clone + Eq + Hash + std::fmt::Display + Send + 'static, R: Merge> Queue<
                 Some(delay)
             }
         };
+        let later = entry.later.take();
+        let due = after.map(|delay| Instant::now() + delay);
         if entry.dirty {
             entry.queued = true;
             state.ready.push_back(key);
-        } else if let Some(delay) = after {
-            let due = Instant::now() + delay;
+        } else if let Some(due) = due.into_iter().chain(later).min() {
             entry.due = Some(due);
             state.timers.push(Timer { due, key });
         }
@@ -281,6 +301,7 @@ impl<R: Merge> Entry<R> {
             queued: false,
             running: false,
             due: None,
+            later: None,
             failures: 0,
         }
     }

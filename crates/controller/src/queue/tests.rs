@@ -151,3 +151,35 @@ async fn stopping_waits_for_the_running_pass() {
     running.await.unwrap();
     assert!(done.load(std::sync::atomic::Ordering::SeqCst));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_look_that_may_wait_is_not_lost() {
+    let rig = Rig::new();
+    let task = rig.start(|count| async move {
+        if count == 0 {
+            tokio::time::sleep(Duration::from_secs(5)).await;
+        }
+        Next::OnEvent
+    });
+    rig.add("a", "first");
+    settle().await;
+    rig.queue.add_later(
+        "a".to_owned(),
+        Reasons(vec!["later"]),
+        Duration::from_secs(10),
+    );
+    tokio::time::sleep(Duration::from_secs(9)).await;
+    assert_eq!(rig.seen().len(), 1, "not before its time");
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(rig.seen().last().unwrap().1, ["later"]);
+    rig.queue.add_later(
+        "a".to_owned(),
+        Reasons(vec!["again"]),
+        Duration::from_secs(10),
+    );
+    rig.add("a", "now");
+    settle().await;
+    assert_eq!(rig.seen().last().unwrap().1, ["again", "now"]);
+    rig.stop.cancel();
+    task.await.unwrap();
+}

@@ -6,6 +6,7 @@
 
 mod automation;
 mod bad_input;
+mod calamity;
 mod crash;
 mod deletion;
 mod diff;
@@ -16,6 +17,9 @@ mod health;
 mod helm;
 mod hooks;
 mod kustomize;
+mod lifecycle;
+mod options;
+mod project;
 mod refresh;
 mod rollback;
 mod status;

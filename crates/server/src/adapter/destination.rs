@@ -5,11 +5,11 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use driftless_api::Application;
-use driftless_appstate::{AppState, ProjectRules};
-use driftless_core::{GroupVersionKind, ProjectName, ResourceKey};
+use driftless_appstate::AppState;
+use driftless_core::{GroupVersionKind, ResourceKey};
 use driftless_kube::log::{LogLine, LogOptions};
-use driftless_kube::write::{PatchType, Target, WriteRequest};
-use driftless_kube::{Authorise, Cluster, DeleteOptions, Error, Fence, WriteCtx};
+use driftless_kube::write::{PatchType, Target};
+use driftless_kube::{Cluster, DeleteOptions, Error, Fence, WriteCtx};
 use futures::stream::BoxStream;
 use serde_json::Value;
 
@@ -32,38 +32,11 @@ impl Destinations for Finder {
             .0
             .destination_cluster(app)
             .map_err(|error| ApiError::invalid(error.to_string()))?;
-        let rules = self.0.project_rules(app.spec.project());
-        let gate = Gate {
-            rules,
-            cluster: Arc::clone(&cluster),
-        };
-        let ctx = WriteCtx {
-            authorise: Arc::new(gate),
-            fence: Fence::unfenced(),
-            impersonate: None,
-            app: Some(app.key()),
-            project: Some(ProjectName::new(app.spec.project())),
-        };
+        let ctx = self
+            .0
+            .write_ctx(app, &cluster, Fence::unfenced())
+            .map_err(|error| ApiError::precondition(error.to_string()))?;
         Ok(Arc::new(Reached { cluster, ctx }))
-    }
-}
-
-/// Lets through what the project permits.
-struct Gate {
-    rules: Option<Arc<ProjectRules>>,
-    cluster: Arc<Cluster>,
-}
-
-impl Authorise for Gate {
-    fn authorise(&self, request: &WriteRequest<'_>) -> Result<(), String> {
-        match &self.rules {
-            Some(rules) => rules.check_object(
-                request.key,
-                self.cluster.url().as_str(),
-                self.cluster.name(),
-            ),
-            None => Err("the application's project does not exist".to_owned()),
-        }
     }
 }
 

@@ -45,6 +45,10 @@ impl AppViews for Views {
         self.0.target(app).err().unwrap_or_default()
     }
 
+    fn sync_windows(&self, app: &Application) -> driftless_appstate::window::State {
+        self.0.sync_windows(app)
+    }
+
     async fn tree(&self, key: &AppKey) -> Result<ResourceTree, ApiError> {
         self.0.tree(key).map_err(refused)
     }

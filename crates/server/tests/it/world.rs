@@ -15,6 +15,7 @@ use driftless_appstate::ProjectRules;
 use driftless_appstate::rules::Place;
 use driftless_appstate::target;
 use driftless_appstate::view::ParentRef;
+use driftless_appstate::window::{Subject, Who};
 use driftless_auth::account::Accounts;
 use driftless_auth::policy::MatchMode;
 use driftless_auth::{Account, Capability, Enforcer, Sessions, password, session};
@@ -596,9 +597,27 @@ impl AppViews for World {
             server: &destination.server,
             name: &destination.name,
             namespace: &destination.namespace,
+            ..Place::default()
         };
         let rules = ProjectRules::from_project(&state.projects[app.spec.project()]);
         target::problems(&app.spec, &rules, place)
+    }
+
+    fn sync_windows(&self, app: &Application) -> driftless_appstate::window::State {
+        let state = self.state.lock();
+        let rules = ProjectRules::from_project(&state.projects[app.spec.project()]);
+        let subject = Subject {
+            app: &app.metadata.name,
+            namespace: &app.spec.destination.namespace,
+            cluster_name: &app.spec.destination.name,
+            server: &app.spec.destination.server,
+        };
+        let (assigned, now) = (rules.windows().assigned(subject), jiff::Timestamp::now());
+        driftless_appstate::window::State {
+            assigned: assigned.specs().cloned().collect(),
+            active: assigned.active(now).cloned().collect(),
+            manual: assigned.judge(Who::Person, None, now),
+        }
     }
 
     async fn tree(&self, _: &AppKey) -> Result<ResourceTree, ApiError> {

@@ -74,6 +74,12 @@ pub async fn sync(cx: &Ctx, name: String, request: SyncRequest) -> Result<Value,
         }
     }
     may_start(cx, app)?;
+    if !request.dry_run && !cx.deps().views.sync_windows(app).manual.is_allowed() {
+        return Err(ApiError::new(
+            Code::PermissionDenied,
+            "cannot sync: blocked by sync window",
+        ));
+    }
     let revision = request.revision.clone().unwrap_or_default();
     check_revision(app, &revision, request.dry_run)?;
     let sync_options = sync_options(cx, app, request.sync_options.clone())?;

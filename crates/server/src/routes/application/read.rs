@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use axum::extract::Path;
 use axum::response::{IntoResponse, Response};
+use driftless_api::project::SyncWindow;
 use driftless_api::{Application, annotation};
 use driftless_kube::store::Stored;
 use driftless_kube::write::PatchType;
@@ -168,22 +169,24 @@ pub(super) async fn bind_sync_windows(
     sync_windows(&cx, &AppRef::from_query(name, &query)).map(Reply)
 }
 
-/// Returns the sync windows that concern an Application.
+/// Returns the sync windows that concern an Application, those that are open, and whether it can be synced by hand.
 pub fn sync_windows(cx: &Ctx, wanted: &AppRef) -> Result<Value, ApiError> {
     let app = app_for(cx, wanted, "get")?;
-    let project = access::project_of(cx, &app.object)?;
-    let assigned: Vec<Value> = project
-        .object
-        .spec
-        .sync_windows
-        .iter()
-        .filter_map(|window| serde_json::to_value(window).ok())
-        .collect();
-    if assigned.is_empty() {
-        return Ok(json!({"activeWindows": [], "assignedWindows": [], "canSync": true}));
-    }
-    Err(ApiError::new(
-        Code::Unimplemented,
-        "sync windows are not evaluated by this version",
-    ))
+    access::project_of(cx, &app.object)?;
+    let state = cx.deps().views.sync_windows(&app.object);
+    let shown = |windows: &[SyncWindow]| -> Vec<Value> {
+        let one = |window: &SyncWindow| {
+            json!({
+                "kind": window.kind, "schedule": window.schedule, "duration": window.duration,
+                "manualSync": window.manual_sync,
+            })
+        };
+        windows.iter().map(one).collect()
+    };
+    Ok(json!({
+        "activeWindows": shown(&state.active),
+        "assignedWindows": shown(&state.assigned),
+        "canSync": state.manual.is_allowed(),
+        "changesAt": state.manual.changes_at.map(driftless_api::Time::from),
+    }))
 }
