@@ -10,12 +10,14 @@ use serde_json::{Map, Value, json};
 
 use crate::application::Application;
 use crate::project::AppProject;
+use crate::rollout::ModelRollout;
 
 /// Returns the CRDs, in the order in which they are applied.
 pub fn crds() -> Vec<Value> {
     vec![
         crd(
             &Names {
+                group: "argoproj.io",
                 kind: Application::KIND,
                 plural: Application::PLURAL,
                 singular: "application",
@@ -31,6 +33,7 @@ pub fn crds() -> Vec<Value> {
         ),
         crd(
             &Names {
+                group: "argoproj.io",
                 kind: AppProject::KIND,
                 plural: AppProject::PLURAL,
                 singular: "appproject",
@@ -41,6 +44,31 @@ pub fn crds() -> Vec<Value> {
         ),
     ]
 }
+
+/// Returns the CRDs of kinds that can be stored and checked, and that no controller of this version works with. They
+/// are not installed by `serve`.
+pub fn preview_crds() -> Vec<Value> {
+    let mut rollout = crd(
+        &Names {
+            group: ModelRollout::GROUP,
+            kind: ModelRollout::KIND,
+            plural: ModelRollout::PLURAL,
+            singular: "modelrollout",
+            short: &["mr"],
+        },
+        opaque(schema_of::<ModelRollout>(), ROLLOUT_STATUS),
+        &[
+            ("Phase", ".status.phase", 0),
+            ("Message", ".status.message", 0),
+        ],
+    );
+    // Spec and status have different writers here.
+    rollout["spec"]["versions"][0]["subresources"] = json!({ "status": {} });
+    vec![rollout]
+}
+
+/// Parts of a ModelRollout's status that the controller alone writes and reads.
+const ROLLOUT_STATUS: &[&str] = &["/properties/status/properties/targets/items"];
 
 /// Parts of an Application's status that are copies and lists, written by the controller alone. The API server walks
 /// a described field one by one at every write, several times: left undescribed, a status costs it half the time.
@@ -68,6 +96,7 @@ fn opaque(mut schema: Value, parts: &[&str]) -> Value {
 }
 
 struct Names {
+    group: &'static str,
     kind: &'static str,
     plural: &'static str,
     singular: &'static str,
@@ -101,15 +130,15 @@ fn crd(names: &Names, mut schema: Value, columns: &[(&str, &str, i64)]) -> Value
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
         "metadata": {
-            "name": format!("{}.argoproj.io", names.plural),
+            "name": format!("{}.{}", names.plural, names.group),
             "labels": {
-                "app.kubernetes.io/name": format!("{}.argoproj.io", names.plural),
+                "app.kubernetes.io/name": format!("{}.{}", names.plural, names.group),
                 "app.kubernetes.io/managed-by": "driftless",
                 "app.kubernetes.io/part-of": crate::annotation::PART_OF_VALUE,
             },
         },
         "spec": {
-            "group": "argoproj.io",
+            "group": names.group,
             "names": {
                 "kind": names.kind,
                 "listKind": format!("{}List", names.kind),

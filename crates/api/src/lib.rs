@@ -6,8 +6,9 @@
 //! absent, unknown fields and unknown enum texts survive a round trip at every level, and what was
 //! absent stays absent when written.
 //!
-//! Reading order: [`application`], [`project`], [`meta`], [`extra`].
+//! Reading order: [`application`], [`project`], [`rollout`], [`analysis`], [`meta`], [`extra`].
 
+pub mod analysis;
 pub mod annotation;
 pub mod application;
 pub mod crd;
@@ -18,14 +19,16 @@ mod object;
 pub mod project;
 pub mod read;
 pub mod request;
+pub mod rollout;
 pub mod sync_option;
 pub mod time;
 pub mod validation;
 pub mod value;
 
 pub use application::{Application, ApplicationList};
-pub use crd::crds;
+pub use crd::{crds, preview_crds};
 pub use extra::Extra;
 pub use meta::{ListMeta, ObjectMeta};
 pub use project::{AppProject, AppProjectList};
+pub use rollout::{ModelRollout, ModelRolloutList};
 pub use time::Time;

@@ -9,4 +9,5 @@
 mod crd;
 mod guard;
 mod memory;
+mod rollout;
 mod round_trip;

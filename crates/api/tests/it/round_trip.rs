@@ -17,7 +17,7 @@ pub(crate) fn object(name: &str) -> Value {
     documents.remove(0)
 }
 
-fn survives<T: Serialize + DeserializeOwned>(name: &str) {
+pub(crate) fn survives<T: Serialize + DeserializeOwned>(name: &str) {
     let before = object(name);
     let typed: T = read::from_value(before.clone()).unwrap();
     let after = serde_json::to_value(&typed).unwrap();
