@@ -1,0 +1,382 @@
+//! Tokens to a tree.
+
+use super::function::Function;
+use super::lex::{Kind, Token};
+use crate::value::Value;
+
+#[derive(Clone, PartialEq, Debug)]
+pub(super) enum Node {
+    Value(Value),
+    /// `result`.
+    Result,
+    /// `#`: the item a closure looks at.
+    Item,
+    Not(Box<Node>),
+    Minus(Box<Node>),
+    Binary(Operator, Box<Node>, Box<Node>),
+    Index(Box<Node>, Box<Node>),
+    Slice(Box<Node>, Option<Box<Node>>, Option<Box<Node>>),
+    Field(Box<Node>, String),
+    Choice(Box<Node>, Box<Node>, Box<Node>),
+    List(Vec<Node>),
+    Call(Function, Vec<Node>),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Operator {
+    Or,
+    And,
+    Default,
+    Equal,
+    Unequal,
+    Less,
+    LessEqual,
+    Greater,
+    GreaterEqual,
+    In,
+    NotIn,
+    Contains,
+    StartsWith,
+    EndsWith,
+    Range,
+    Add,
+    Subtract,
+    Multiply,
+    Divide,
+    Remainder,
+    Power,
+}
+
+type Problem = (usize, String);
+
+const DEEPEST: usize = 64;
+/// Operators, fields and indices: chains of them are as deep in the tree as they are long.
+const MOST_LINKS: usize = 200;
+
+pub(super) fn parse(tokens: &[Token], length: usize) -> Result<Node, Problem> {
+    let mut parser = Parser {
+        tokens,
+        next: 0,
+        length,
+        depth: 0,
+        links: 0,
+    };
+    let root = parser.expression()?;
+    match parser.peek() {
+        None => Ok(root),
+        Some(token) => Err((
+            token.at,
+            format!("{} is not expected here", shown(&token.kind)),
+        )),
+    }
+}
+
+struct Parser<'a> {
+    tokens: &'a [Token],
+    next: usize,
+    length: usize,
+    depth: usize,
+    links: usize,
+}
+
+impl<'a> Parser<'a> {
+    fn peek(&self) -> Option<&'a Token> {
+        self.tokens.get(self.next)
+    }
+
+    fn is_next(&self, symbol: &str) -> bool {
+        matches!(self.peek(), Some(Token { kind: Kind::Symbol(found), .. }) if *found == symbol)
+    }
+
+    fn take(&mut self, symbol: &str) -> bool {
+        let found = self.is_next(symbol);
+        if found {
+            self.next += 1;
+        }
+        found
+    }
+
+    fn take_name(&mut self, name: &str) -> bool {
+        let found =
+            matches!(self.peek(), Some(Token { kind: Kind::Name(found), .. }) if found == name);
+        if found {
+            self.next += 1;
+        }
+        found
+    }
+
+    fn expect(&mut self, symbol: &str) -> Result<(), Problem> {
+        if self.take(symbol) {
+            return Ok(());
+        }
+        Err(self.unexpected(&format!("{symbol} is missing")))
+    }
+
+    fn unexpected(&self, message: &str) -> Problem {
+        match self.peek() {
+            Some(token) => (token.at, format!("{message} before {}", shown(&token.kind))),
+            None => (self.length, format!("{message} at the end")),
+        }
+    }
+
+    fn link(&mut self) -> Result<(), Problem> {
+        self.links += 1;
+        if self.links > MOST_LINKS {
+            return Err(self.unexpected("too many operators"));
+        }
+        Ok(())
+    }
+
+    fn expression(&mut self) -> Result<Node, Problem> {
+        self.depth += 1;
+        if self.depth > DEEPEST {
+            return Err(self.unexpected("nested too deeply"));
+        }
+        let condition = self.binary(0)?;
+        let node = if self.take("?") {
+            let yes = self.expression()?;
+            self.expect(":")?;
+            let no = self.expression()?;
+            Node::Choice(condition.into(), yes.into(), no.into())
+        } else {
+            condition
+        };
+        self.depth -= 1;
+        Ok(node)
+    }
+
+    /// Reads operators that bind at least as strongly as `level`.
+    fn binary(&mut self, level: u8) -> Result<Node, Problem> {
+        let mut left = self.unary()?;
+        while let Some((operator, strength, tokens)) = self.operator() {
+            if strength < level {
+                break;
+            }
+            self.next += tokens;
+            self.link()?;
+            // `**` binds to the right.
+            let right_level = if operator == Operator::Power {
+                strength
+            } else {
+                strength + 1
+            };
+            self.depth += 1;
+            if self.depth > DEEPEST {
+                return Err(self.unexpected("nested too deeply"));
+            }
+            let right = self.binary(right_level)?;
+            self.depth -= 1;
+            left = Node::Binary(operator, left.into(), right.into());
+        }
+        Ok(left)
+    }
+
+    fn operator(&self) -> Option<(Operator, u8, usize)> {
+        use Operator as O;
+        let token = self.peek()?;
+        let (operator, strength) = match &token.kind {
+            Kind::Symbol(symbol) => match *symbol {
+                "||" => (O::Or, 1),
+                "&&" => (O::And, 2),
+                "??" => (O::Default, 9),
+                "==" => (O::Equal, 3),
+                "!=" => (O::Unequal, 3),
+                "<" => (O::Less, 4),
+                "<=" => (O::LessEqual, 4),
+                ">" => (O::Greater, 4),
+                ">=" => (O::GreaterEqual, 4),
+                ".." => (O::Range, 5),
+                "+" => (O::Add, 6),
+                "-" => (O::Subtract, 6),
+                "*" => (O::Multiply, 7),
+                "/" => (O::Divide, 7),
+                "%" => (O::Remainder, 7),
+                "**" | "^" => (O::Power, 8),
+                _ => return None,
+            },
+            Kind::Name(name) => match name.as_str() {
+                "or" => (O::Or, 1),
+                "and" => (O::And, 2),
+                "in" => (O::In, 4),
+                "contains" => (O::Contains, 4),
+                "startsWith" => (O::StartsWith, 4),
+                "endsWith" => (O::EndsWith, 4),
+                "not" => {
+                    let next = self.tokens.get(self.next + 1)?;
+                    let is_in = matches!(&next.kind, Kind::Name(name) if name == "in");
+                    return is_in.then_some((O::NotIn, 4, 2));
+                }
+                _ => return None,
+            },
+            _ => return None,
+        };
+        Some((operator, strength, 1))
+    }
+
+    fn unary(&mut self) -> Result<Node, Problem> {
+        self.depth += 1;
+        if self.depth > DEEPEST {
+            return Err(self.unexpected("nested too deeply"));
+        }
+        let node = if self.take("!") || self.take_name("not") {
+            Node::Not(self.unary()?.into())
+        } else if self.take("-") {
+            // A power binds more strongly than the sign before it.
+            Node::Minus(self.binary(8)?.into())
+        } else if self.take("+") {
+            self.unary()?
+        } else {
+            let primary = self.primary()?;
+            self.postfix(primary)?
+        };
+        self.depth -= 1;
+        Ok(node)
+    }
+
+    fn postfix(&mut self, mut node: Node) -> Result<Node, Problem> {
+        loop {
+            self.link()?;
+            if self.take("[") {
+                node = self.index(node)?;
+            } else if self.take(".") || self.take("?.") {
+                node = match self.peek().map(|token| &token.kind) {
+                    Some(Kind::Name(name)) => {
+                        self.next += 1;
+                        Node::Field(node.into(), name.clone())
+                    }
+                    _ => return Err(self.unexpected("the name of a field is missing")),
+                };
+            } else {
+                self.links -= 1;
+                return Ok(node);
+            }
+        }
+    }
+
+    fn index(&mut self, node: Node) -> Result<Node, Problem> {
+        let from = if self.is_next(":") {
+            None
+        } else {
+            Some(self.expression()?)
+        };
+        if self.take(":") {
+            let to = if self.is_next("]") {
+                None
+            } else {
+                Some(self.expression()?)
+            };
+            self.expect("]")?;
+            return Ok(Node::Slice(
+                node.into(),
+                from.map(Box::new),
+                to.map(Box::new),
+            ));
+        }
+        self.expect("]")?;
+        match from {
+            Some(index) => Ok(Node::Index(node.into(), index.into())),
+            None => Err(self.unexpected("an index is missing")),
+        }
+    }
+
+    fn primary(&mut self) -> Result<Node, Problem> {
+        let Some(token) = self.peek() else {
+            return Err(self.unexpected("a value is missing"));
+        };
+        self.next += 1;
+        match &token.kind {
+            Kind::Int(number) => Ok(Node::Value(Value::Int(*number))),
+            Kind::Float(number) => Ok(Node::Value(Value::Float(*number))),
+            Kind::Text(text) => Ok(Node::Value(Value::Text(text.clone()))),
+            Kind::Name(name) => self.name(name, token.at),
+            Kind::Symbol("(") => {
+                let inner = self.expression()?;
+                self.expect(")")?;
+                Ok(inner)
+            }
+            Kind::Symbol("[") => Ok(Node::List(self.items("]")?)),
+            Kind::Symbol("#") => Ok(Node::Item),
+            // `.field` in a closure is `#.field`.
+            Kind::Symbol(".") => {
+                self.next -= 1;
+                Ok(Node::Item)
+            }
+            other => Err((
+                token.at,
+                format!("a value is missing before {}", shown(other)),
+            )),
+        }
+    }
+
+    fn name(&mut self, name: &str, at: usize) -> Result<Node, Problem> {
+        if self.take("(") {
+            let Some(function) = Function::named(name) else {
+                let known = Function::names().join(", ");
+                return Err((
+                    at,
+                    format!("{name} is not a function here; known are {known}"),
+                ));
+            };
+            let arguments = self.arguments()?;
+            let (least, most) = function.arity();
+            if !(least..=most).contains(&arguments.len()) {
+                return Err((
+                    at,
+                    format!(
+                        "{name} takes {least} to {most} arguments, not {}",
+                        arguments.len()
+                    ),
+                ));
+            }
+            return Ok(Node::Call(function, arguments));
+        }
+        match name {
+            "result" => Ok(Node::Result),
+            "true" => Ok(Node::Value(Value::Bool(true))),
+            "false" => Ok(Node::Value(Value::Bool(false))),
+            "nil" | "null" => Ok(Node::Value(Value::Null)),
+            _ => Err((
+                at,
+                format!("{name} is not known; the measured value is called result"),
+            )),
+        }
+    }
+
+    fn items(&mut self, end: &str) -> Result<Vec<Node>, Problem> {
+        let mut items = Vec::new();
+        while !self.take(end) {
+            if !items.is_empty() {
+                self.expect(",")?;
+            }
+            items.push(self.expression()?);
+        }
+        Ok(items)
+    }
+
+    /// Reads arguments; a closure may stand in braces.
+    fn arguments(&mut self) -> Result<Vec<Node>, Problem> {
+        let mut items = Vec::new();
+        while !self.take(")") {
+            if !items.is_empty() {
+                self.expect(",")?;
+            }
+            if self.take("{") {
+                items.push(self.expression()?);
+                self.expect("}")?;
+            } else {
+                items.push(self.expression()?);
+            }
+        }
+        Ok(items)
+    }
+}
+
+fn shown(kind: &Kind) -> String {
+    match kind {
+        Kind::Int(number) => number.to_string(),
+        Kind::Float(number) => number.to_string(),
+        Kind::Text(text) => format!("{text:?}"),
+        Kind::Name(name) => name.clone(),
+        Kind::Symbol(symbol) => (*symbol).to_owned(),
+    }
+}
