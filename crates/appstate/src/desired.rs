@@ -14,7 +14,8 @@ use driftless_engine::diff::normalise_desired;
 use driftless_kube::{Cluster, Discovery, Resolved};
 use driftless_manifest::Object;
 use driftless_source::render::{
-    CacheUse, Directory, Enabled, RefTree, Request, SetDigest, SourceType, ref_name,
+    CacheUse, Directory, Enabled, FETCHED, Facts, LOOKUP, RefTree, Request, SetDigest, SourceType,
+    ref_name,
 };
 use driftless_source::{Commit, Freshness, Rendered, Repository};
 
@@ -213,6 +214,7 @@ impl AppState {
     /// Opens the files of a source, with those of the sources that it refers to beside them.
     async fn files(
         &self,
+        target: &Target,
         helm: Option<&Helm>,
         sources: &[Source],
         checkouts: &[Checkout],
@@ -225,10 +227,15 @@ impl AppState {
                 .map_err(|error| tell(&error))
         };
         let tree = open(checkout).await?;
-        let Some(helm) = helm else {
-            return Ok(tree);
-        };
         let mut others: Vec<(String, Arc<dyn Tree>)> = Vec::new();
+        if target.rules.permits_lookup() {
+            others.push((LOOKUP.to_owned(), self.lookups(target)));
+        }
+        let none = Helm::default();
+        let helm = helm.unwrap_or(&none);
+        if let Some(fetched) = self.fetched(helm).await? {
+            others.push((FETCHED.to_owned(), fetched));
+        }
         let files = helm.value_files.iter();
         let parameters = helm.file_parameters.iter().map(|one| &one.path);
         for name in files.chain(parameters).filter_map(|path| ref_name(path)) {
@@ -272,8 +279,9 @@ impl AppState {
             environment.substitute_kustomize(kustomize);
         }
         let source = &lowered;
+        let facts = self.chart_facts(app, target, source, &commit.to_string())?;
         let tree = self
-            .files(source.helm.as_deref(), sources, checkouts, checkout)
+            .files(target, source.helm.as_deref(), sources, checkouts, checkout)
             .await?;
         let settings = self.settings.current();
         let tools = &settings.general.tools;
@@ -281,7 +289,7 @@ impl AppState {
             repository: repository.id(),
             revision: Revision::from(commit.to_string()),
             tree,
-            source: lower_source(source),
+            source: lower_source(source, facts.as_ref()),
             app: app.key(),
             instance,
             project: ProjectName::new(app.spec.project()),
@@ -462,9 +470,9 @@ fn tell<E: Classify>(error: &E) -> (String, Class) {
     (render_chain(error), error.class())
 }
 
-fn lower_source(source: &Source) -> driftless_source::render::Source {
+fn lower_source(source: &Source, facts: Option<&Facts>) -> driftless_source::render::Source {
     let json = |value: serde_json::Result<serde_json::Value>| value.unwrap_or_default();
-    let (explicit, parameters) = if let Some(helm) = &source.helm {
+    let (explicit, mut parameters) = if let Some(helm) = &source.helm {
         (Some(SourceType::Helm), json(serde_json::to_value(helm)))
     } else if let Some(kustomize) = &source.kustomize {
         (
@@ -478,6 +486,18 @@ fn lower_source(source: &Source) -> driftless_source::render::Source {
     } else {
         (None, serde_json::Value::Null)
     };
+    if let serde_json::Value::Object(fields) = &mut parameters {
+        // Only we may say what is there.
+        fields.remove(Facts::KEY);
+    }
+    if let Some(facts) = facts {
+        if parameters.is_null() {
+            parameters = serde_json::Value::Object(serde_json::Map::new());
+        }
+        if let serde_json::Value::Object(fields) = &mut parameters {
+            fields.insert(Facts::KEY.to_owned(), json(serde_json::to_value(facts)));
+        }
+    }
     let directory = source
         .directory
         .as_deref()

@@ -13,6 +13,7 @@ mod cron;
 pub mod dependency;
 pub mod desired;
 mod environment;
+mod facts;
 pub mod gate;
 mod inherit;
 pub mod network;
@@ -56,6 +57,7 @@ pub struct AppState {
     pub settings: driftless_settings::SettingsHandle,
     /// The time.
     pub clock: Arc<dyn Clock>,
+    fetcher: driftless_source::Fetcher,
     config: RwLock<Option<Arc<config::Config>>>,
     rules: RwLock<HashMap<String, (Vec<ResourceVersion>, Arc<ProjectRules>)>>,
     comparisons: RwLock<HashMap<AppKey, Arc<Comparison>>>,
@@ -107,6 +109,7 @@ impl AppState {
             renderer,
             settings,
             clock,
+            fetcher: driftless_source::Fetcher::default(),
             config: RwLock::default(),
             rules: RwLock::default(),
             comparisons: RwLock::default(),

@@ -9,6 +9,9 @@ use driftless_core::{Glob, GroupKind, ProjectName};
 
 use crate::window::Windows;
 
+/// Annotation of a project whose charts may look up objects of their destination.
+pub const HELM_LOOKUP: &str = "driftless.dev/helm-lookup";
+
 /// A destination as applications name it: address and name of the cluster, and a namespace.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Place<'a> {
@@ -147,6 +150,7 @@ pub struct ProjectRules {
     only_scoped_clusters: bool,
     accounts: Vec<AccountRule>,
     windows: Windows,
+    lookup: bool,
 }
 
 impl ProjectRules {
@@ -190,6 +194,11 @@ impl ProjectRules {
                 .map(AccountRule::new)
                 .collect(),
             windows: Windows::new(&spec.sync_windows),
+            lookup: project
+                .metadata
+                .annotations
+                .get(HELM_LOOKUP)
+                .is_some_and(|value| value == "true"),
         }
     }
 
@@ -229,6 +238,11 @@ impl ProjectRules {
             ));
         }
         Ok((namespace.to_owned(), name.to_owned()))
+    }
+
+    /// Says whether charts may look up objects of their destination.
+    pub fn permits_lookup(&self) -> bool {
+        self.lookup
     }
 
     /// Returns the project's name.

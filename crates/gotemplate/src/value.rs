@@ -128,7 +128,7 @@ impl Drop for Map {
         {
             let entries = std::mem::take(&mut *entries);
             drop_nested(entries, |entries| {
-                drop_flat(entries.into_values().collect())
+                drop_flat(entries.into_values().collect());
             });
         }
     }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use driftless_gotemplate::value::Entries;
 use driftless_gotemplate::{
-    Budget, Cause, Exec, ExecError, Map, MapKind, ParseError, Registry, Str, Template, TemplateSet,
-    Value,
+    Budget, Cause, Exec, ExecError, Map, MapKind, Outside, ParseError, Registry, Seed, Str,
+    Template, TemplateSet, Value,
 };
 use parking_lot::Mutex;
 
@@ -55,7 +55,8 @@ impl Engine {
         chart: &Chart,
         top: &Map,
         budget: Budget,
-        seed: Option<u64>,
+        seed: Option<Seed>,
+        outside: Option<&dyn Outside>,
     ) -> Result<BTreeMap<String, String>, Error> {
         let mut sources = BTreeMap::new();
         collect(chart, top, chart.name().to_owned(), true, &mut sources);
@@ -75,6 +76,7 @@ impl Engine {
         }
         let host = Host::default();
         let mut exec = Exec::new(&self.registry, &set, &host, budget, seed);
+        exec.set_outside(outside);
         let mut rendered = BTreeMap::new();
         for name in order {
             let Some(source) = sources.get(name) else {

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use driftless_gotemplate::funcs::{Duration, arg, func, text, to_int64};
 use driftless_gotemplate::registry::{Func, Ty};
-use driftless_gotemplate::{Exec, Fault, Registry, Str, Value, data};
+use driftless_gotemplate::{Exec, Fault, Registry, Str, Value, Wanted, data};
 use driftless_yaml::{Dialect, Limits};
 
 /// How often one template may be inside itself.
@@ -46,9 +46,25 @@ const FUNCS: &[Func] = &[
             text(args, 0)
         )))
     }),
-    func("lookup", &[Ty::Str, Ty::Str, Ty::Str, Ty::Str], |_, _| {
-        Ok(Value::map::<Str>([]))
-    }),
+    func(
+        "lookup",
+        &[Ty::Str, Ty::Str, Ty::Str, Ty::Str],
+        |exec, args| {
+            let Some(outside) = exec.outside() else {
+                return Ok(Value::map::<Str>([]));
+            };
+            let found = outside.find(Wanted {
+                api_version: text(args, 0),
+                kind: text(args, 1),
+                namespace: text(args, 2),
+                name: text(args, 3),
+            });
+            match found.map_err(Fault::new)? {
+                Value::Nil => Ok(Value::map::<Str>([])),
+                object => Ok(object),
+            }
+        },
+    ),
     func("toYaml", &[Ty::Any], |_, args| {
         let text = data::to_yaml(arg(args, 0), Dialect::Kubernetes).unwrap_or_default();
         Ok(trimmed(text))

@@ -42,6 +42,6 @@ pub use engine::Engine;
 pub use error::Error;
 pub use manifest::{Hook, Manifest, documents};
 pub use metadata::{Dependency, Metadata};
-pub use render::{Options, Release, Rendered, Show, release_name, render};
+pub use render::{Options, Release, Rendered, Show, release_name, render, render_within};
 pub use schema::Schema;
 pub use show::show_only;

@@ -1,6 +1,6 @@
 //! A chart and what the user wants → manifests.
 
-use driftless_gotemplate::{Budget, Exec, Map, Registry, Str, TemplateSet, Value};
+use driftless_gotemplate::{Budget, Exec, Map, Outside, Registry, Seed, Str, TemplateSet, Value};
 
 use crate::capabilities::Capabilities;
 use crate::chart::Chart;
@@ -36,7 +36,7 @@ pub struct Options {
     /// Budget of the templates.
     pub budget: Budget,
     /// Seed of the random functions; without one they draw from the system, as Helm's do.
-    pub seed: Option<u64>,
+    pub seed: Option<Seed>,
     /// Limits of the documents that templates write.
     pub yaml: driftless_yaml::Limits,
 }
@@ -166,9 +166,23 @@ fn check_chart(chart: &Chart) -> Result<(), Error> {
 /// from a template or from what it wrote; [`Error::Limit`] ends a render that uses too much.
 pub fn render(
     engine: &Engine,
+    chart: Chart,
+    values: &Map,
+    options: &Options,
+) -> Result<Rendered, Error> {
+    render_within(engine, chart, values, options, None)
+}
+
+/// Renders a chart that may look up objects, and has to end when it is told.
+///
+/// # Errors
+/// As [`render`]; what cannot be looked up is an [`Error::Render`], being told to end an [`Error::Limit`].
+pub fn render_within(
+    engine: &Engine,
     mut chart: Chart,
     values: &Map,
     options: &Options,
+    outside: Option<&dyn Outside>,
 ) -> Result<Rendered, Error> {
     check_chart(&chart)?;
     check_release_name(&options.release.name)?;
@@ -206,7 +220,7 @@ pub fn render(
             .map(|(key, value)| (Str::from(key), value))
             .collect(),
     );
-    let mut files = engine.render(&chart, &top, options.budget, options.seed)?;
+    let mut files = engine.render(&chart, &top, options.budget, options.seed, outside)?;
     files.retain(|path, _| !path.ends_with("NOTES.txt"));
     let (hooks, manifests) = manifest::sort(&files, &options.yaml).map_err(Error::Render)?;
     let crds = chart

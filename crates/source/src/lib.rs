@@ -10,6 +10,7 @@
 //!
 //! Reading order: [`repository`], [`target`], [`git`], [`render`], [`webhook`], [`metrics`].
 
+pub mod fetch;
 pub mod git;
 pub mod metrics;
 pub mod render;
@@ -18,6 +19,7 @@ pub mod semver;
 pub mod target;
 pub mod webhook;
 
+pub use fetch::Fetcher;
 pub use git::{Commit, CommitMetadata, Freshness, Git, LastKnown, RefEvent, RefMove, Tracked};
 pub use metrics::Metrics;
 pub use render::{Rendered, Renderer};

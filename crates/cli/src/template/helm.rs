@@ -9,7 +9,7 @@ use std::time::SystemTime;
 
 use driftless_core::class::render_chain;
 use driftless_core::tree::TreePath;
-use driftless_gotemplate::{Budget, bytes};
+use driftless_gotemplate::{Budget, Seed, bytes};
 use driftless_helm::values::Overrides;
 use driftless_helm::{Capabilities, Chart, Engine, KubeVersion, Options, Release, Show, load};
 
@@ -86,6 +86,15 @@ const FLAGS: &[Flag] = &[
     flag("plain-http", None, Kind::Switch, "accepted, no effect"),
     flag("pass-credentials", None, Kind::Switch, "accepted, no effect"),
     flag("kubeconfig", None, Kind::Text, "accepted, no effect"),
+    flag("kube-apiserver", None, Kind::Text, "accepted, no effect"),
+    flag("kube-as-group", None, Kind::Texts, "accepted, no effect"),
+    flag("kube-as-user", None, Kind::Text, "accepted, no effect"),
+    flag("kube-ca-file", None, Kind::Text, "accepted, no effect"),
+    flag("kube-insecure-skip-tls-verify", None, Kind::Switch, "accepted, no effect"),
+    flag("kube-tls-server-name", None, Kind::Text, "accepted, no effect"),
+    flag("kube-token", None, Kind::Text, "accepted, no effect"),
+    flag("burst-limit", None, Kind::Text, "accepted, no effect"),
+    flag("qps", None, Kind::Text, "accepted, no effect"),
     flag("kube-context", None, Kind::Text, "accepted, no effect"),
     flag("color", None, Kind::Text, "accepted, no effect"),
     flag("colour", None, Kind::Text, "accepted, no effect"),
@@ -100,6 +109,7 @@ const FLAGS: &[Flag] = &[
     flag("validate", None, Kind::Switch, "not supported"),
     flag("dependency-update", None, Kind::Switch, "not supported when dependencies are missing"),
     flag("post-renderer", None, Kind::Text, "not supported"),
+    flag("post-renderer-args", None, Kind::Texts, "not supported"),
 ];
 
 /// What helm adds when a release was put together and could not be rendered.
@@ -353,11 +363,11 @@ fn refuse_unsupported(parsed: &Parsed) -> Result<(), String> {
     }
 }
 
-fn seed(parsed: &Parsed) -> Result<Option<u64>, String> {
+fn seed(parsed: &Parsed) -> Result<Option<Seed>, String> {
     parsed
         .text("seed")
         .map(|text| {
-            text.parse().map_err(|_| {
+            text.parse::<u64>().map(Seed::from).map_err(|_| {
                 format!("invalid argument {text:?} for \"--seed\" flag: not a whole number")
             })
         })

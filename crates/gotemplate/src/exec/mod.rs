@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use crate::error::{Cause, ExecError, Fault};
 use crate::fmt::print_value;
+use crate::outside::{Outside, Seed};
 use crate::parse::ast::{Block, Branch, Node, UNDEFINED};
 use crate::parse::{self, ParseError, Source, Template};
 use crate::registry::Registry;
@@ -88,7 +89,13 @@ pub struct Exec<'a> {
     changed: BTreeMap<usize, Map>,
     regexes: crate::funcs::Regexes,
     random: crate::funcs::Random,
+    outside: Option<&'a dyn Outside>,
+    /// The step at which the world is asked next whether the run has to end.
+    next_look: u64,
 }
+
+/// Steps from one look at the clock to the next.
+const LOOK: u64 = 1024;
 
 /// How many texts a run remembers.
 const MAX_TEXTS: usize = 4_096;
@@ -157,7 +164,7 @@ impl<'a> Exec<'a> {
         base: &'a TemplateSet,
         host: &'a dyn Any,
         budget: Budget,
-        seed: Option<u64>,
+        seed: Option<Seed>,
     ) -> Self {
         Self {
             registry,
@@ -173,7 +180,19 @@ impl<'a> Exec<'a> {
             changed: BTreeMap::new(),
             regexes: crate::funcs::Regexes::default(),
             random: crate::funcs::Random::new(seed),
+            outside: None,
+            next_look: 0,
         }
+    }
+
+    /// Lets the run ask the world around it.
+    pub fn set_outside(&mut self, outside: Option<&'a dyn Outside>) {
+        self.outside = outside;
+    }
+
+    /// Returns what the run may ask.
+    pub fn outside(&self) -> Option<&'a dyn Outside> {
+        self.outside
     }
 
     pub(crate) fn registry(&self) -> &'a Registry {
@@ -360,6 +379,12 @@ impl<'a> Exec<'a> {
         if self.steps > self.budget.steps {
             let message = format!("the render took more than {} steps", self.budget.steps);
             return Err(limit(frame.template, pos, message));
+        }
+        if self.steps >= self.next_look {
+            self.next_look = self.steps + LOOK;
+            if let Some(reason) = self.outside.and_then(Outside::stop) {
+                return Err(limit(frame.template, pos, reason));
+            }
         }
         Ok(())
     }

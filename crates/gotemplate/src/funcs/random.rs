@@ -7,6 +7,7 @@ use super::encode::hex;
 use super::{Answer, func, int, text};
 use crate::error::Fault;
 use crate::exec::Exec;
+use crate::outside::Seed;
 use crate::registry::{Func, Ty};
 use crate::value::Value;
 
@@ -79,18 +80,18 @@ fn length(args: &[Value]) -> Result<usize, Fault> {
 }
 
 /// A source of random numbers.
-pub struct Random(Option<StdRng>, Option<u64>);
+pub struct Random(Option<StdRng>, Option<Seed>);
 
 impl Random {
     /// Makes a source; without a seed it draws from the system.
-    pub fn new(seed: Option<u64>) -> Self {
+    pub fn new(seed: Option<Seed>) -> Self {
         Self(None, seed)
     }
 
     pub(crate) fn rng(&mut self) -> &mut StdRng {
         let seed = self.1;
         self.0.get_or_insert_with(|| match seed {
-            Some(seed) => StdRng::seed_from_u64(seed),
+            Some(seed) => StdRng::from_seed(seed.bytes()),
             None => rand::make_rng(),
         })
     }

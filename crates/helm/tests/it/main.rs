@@ -30,7 +30,7 @@ fn options() -> Options {
         capabilities: Capabilities::default(),
         check_schema: true,
         budget: Budget::default(),
-        seed: Some(1),
+        seed: Some(1.into()),
         yaml: driftless_yaml::Limits::default(),
     }
 }

@@ -132,6 +132,27 @@ pub struct Tools {
     pub kustomize_build_options: String,
     /// Schemes from which Helm values files may be read.
     pub helm_value_schemes: Vec<String>,
+    /// Charts.
+    pub charts: Charts,
+}
+
+/// How charts are rendered; none of it is known to the incumbent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Charts {
+    /// Longest time of a render.
+    pub timeout: Duration,
+    /// Most steps of a render; zero for the usual number.
+    pub max_steps: u64,
+    /// Most templates inside each other; zero for the usual number.
+    pub max_depth: u64,
+    /// Most bytes that a render writes, and its functions make; zero for the usual numbers.
+    pub max_bytes: u64,
+    /// `.Release.Revision` and `.Release.IsUpgrade` follow the Application's history.
+    pub release_from_history: bool,
+    /// Random functions give an Application the same values in each render.
+    pub seeded: bool,
+    /// Values files may be fetched from this machine and its link.
+    pub local_urls: bool,
 }
 
 /// How comparisons and syncs work.
@@ -470,6 +491,32 @@ fn tools(reader: &mut Reader<'_>) -> Tools {
         helm_value_schemes: reader
             .list("helm.valuesFileSchemes")
             .unwrap_or_else(|| vec!["https".to_owned(), "http".to_owned()]),
+        charts: charts(reader),
+    }
+}
+
+fn charts(reader: &mut Reader<'_>) -> Charts {
+    let mut chosen = |key: &str, usual: &'static str, other: &'static str| {
+        let parse = |text: &str| match text {
+            text if text == usual => Ok(false),
+            text if text == other => Ok(true),
+            text => Err(format!("{text:?} is neither {usual} nor {other}")),
+        };
+        let hint = format!("write {usual} or {other}");
+        reader.parse(key, &hint, parse).unwrap_or(false)
+    };
+    let release_from_history = chosen("driftless.helm.release", "install", "history");
+    let seeded = chosen("driftless.helm.random", "random", "seeded");
+    Charts {
+        timeout: reader
+            .duration("driftless.helm.timeout")
+            .unwrap_or(Duration::from_secs(90)),
+        max_steps: reader.integer("driftless.helm.maxSteps").unwrap_or(0),
+        max_depth: reader.integer("driftless.helm.maxDepth").unwrap_or(0),
+        max_bytes: reader.integer("driftless.helm.maxBytes").unwrap_or(0),
+        release_from_history,
+        seeded,
+        local_urls: reader.boolean("driftless.helm.localUrls", false),
     }
 }
 

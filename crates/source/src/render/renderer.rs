@@ -74,7 +74,9 @@ impl Renderer {
     /// Renders, or returns the earlier result when nothing it depends on has changed.
     pub async fn render(&self, request: Request) -> Result<Rendered, Error> {
         let key = request.key();
+        // What was looked up in a cluster is asked for again, which may take its time.
         if request.cache == CacheUse::Use
+            && !request.asks_cluster()
             && let Some(rendered) = self.inner.in_memory(&key, &request, INLINE_TRACE)?
         {
             return Ok(rendered);

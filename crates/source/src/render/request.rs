@@ -5,6 +5,7 @@ use std::sync::Arc;
 use driftless_core::{AppKey, Namespace, ProjectName, Revision, Tree};
 use sha2::{Digest as _, Sha256};
 
+use super::Facts;
 use crate::repository::RepositoryId;
 
 /// The kinds of sources (argocd-contract §6.1).
@@ -166,6 +167,15 @@ impl Request {
         ]);
         hash.text(&self.kustomize_options);
         Key(hash.0.finalize().into())
+    }
+
+    /// Says whether the tree holds objects of a cluster, which take requests to read.
+    pub(super) fn asks_cluster(&self) -> bool {
+        self.source
+            .parameters
+            .get(Facts::KEY)
+            .and_then(|facts| facts.get("lookup"))
+            .is_some_and(|lookup| lookup == true)
     }
 
     /// Returns the identity of the destination cluster, for kinds of sources that look at it.

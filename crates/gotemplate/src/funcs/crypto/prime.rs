@@ -362,7 +362,7 @@ mod tests {
 
     fn is_prime_128(number: u128) -> bool {
         let words = [number as u64, (number >> 64) as u64];
-        is_prime(&words, &mut Random::new(Some(7)))
+        is_prime(&words, &mut Random::new(Some(7.into())))
     }
 
     #[test]
@@ -380,7 +380,7 @@ mod tests {
 
     #[test]
     fn squares_are_products_with_themselves() {
-        let mut random = Random::new(Some(3));
+        let mut random = Random::new(Some(3.into()));
         for _ in 0..200 {
             let mut number = random_words::<7>(&mut random);
             number[0] |= 1;
@@ -398,12 +398,12 @@ mod tests {
 
     #[test]
     fn a_drawn_prime_has_its_size_and_passes_another_test() {
-        let bytes = draw::<8>(&mut Random::new(Some(1)));
+        let bytes = draw::<8>(&mut Random::new(Some(1.into())));
         assert_eq!(bytes.len(), 64);
         assert!(bytes.first().is_some_and(|byte| byte & 0xC0 == 0xC0));
         let number = crypto_bigint::U512::from_be_slice(&bytes);
         assert!(crypto_primes::is_prime(crypto_primes::Flavor::Any, &number));
-        let bytes = draw::<32>(&mut Random::new(Some(2)));
+        let bytes = draw::<32>(&mut Random::new(Some(2.into())));
         let number = crypto_bigint::U2048::from_be_slice(&bytes);
         assert!(crypto_primes::is_prime(crypto_primes::Flavor::Any, &number));
     }

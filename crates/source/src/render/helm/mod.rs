@@ -1,7 +1,9 @@
 //! Charts in Git (argocd-contract §6.3), rendered by the engine in this process.
 //!
 //! Upstream: argo-cd reposerver/repository and util/helm (v3.1), differs: dependencies are taken from `charts/`, or from
-//! `file://` folders of the same repository, and are never downloaded; values files are never fetched from URLs.
+//! `file://` folders of the same repository, and are never downloaded; values files of URLs are fetched before the render.
+
+mod world;
 
 use std::sync::Arc;
 
@@ -14,6 +16,8 @@ use driftless_manifest::Object;
 use driftless_yaml::Duplicates;
 use serde::Deserialize;
 
+pub use self::world::Facts;
+use self::world::World;
 use super::refs::ref_name;
 use super::{Ctx, Error, Inputs, Output, Request, SourceKind, SourceType};
 
@@ -59,8 +63,6 @@ struct Section {
     namespace: String,
     kube_version: String,
     api_versions: Vec<String>,
-    /// What settings of ours add; never written by users.
-    driftless: Facts,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -78,16 +80,6 @@ struct FileParameter {
     path: String,
 }
 
-/// What is known of the release besides its source.
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct Facts {
-    /// `.Release.Revision`; `.Release.IsUpgrade` when it is above one. Zero for what `helm template` says.
-    revision: i64,
-    /// Makes random functions repeatable.
-    seed: Option<u64>,
-}
-
 impl SourceKind for HelmCharts {
     fn source_type(&self) -> SourceType {
         SourceType::Helm
@@ -99,6 +91,8 @@ impl SourceKind for HelmCharts {
 
     fn render(&self, cx: &Ctx<'_>) -> Result<Output, Error> {
         let section = Section::read(&cx.source.parameters)?;
+        let facts = Facts::of(cx.request)?;
+        let world = World::new(cx, &facts);
         let values = Values {
             cx,
             section: &section,
@@ -113,9 +107,10 @@ impl SourceKind for HelmCharts {
             .to_map(&self.limits.yaml)
             .map_err(fail)?;
         let chart = self.chart(cx, &cx.path, 0)?;
-        let options = self.options(cx, &section)?;
+        let options = self.options(cx, &section, &facts)?;
         let rendered =
-            driftless_helm::render(&self.engine, chart, &values, &options).map_err(fail)?;
+            driftless_helm::render_within(&self.engine, chart, &values, &options, Some(&world))
+                .map_err(|error| world.failure().unwrap_or_else(|| fail(error)))?;
         let mut output = Output::default();
         if !section.skip_crds {
             for (path, text) in &rendered.crds {
@@ -181,7 +176,7 @@ impl HelmCharts {
         Ok(chart)
     }
 
-    fn options(&self, cx: &Ctx<'_>, section: &Section) -> Result<Options, Error> {
+    fn options(&self, cx: &Ctx<'_>, section: &Section, facts: &Facts) -> Result<Options, Error> {
         let request = cx.request;
         let or = |text: &str, other: &str| if text.is_empty() { other } else { text }.to_owned();
         let mut capabilities = Capabilities::default();
@@ -202,7 +197,7 @@ impl HelmCharts {
                 .api_versions
                 .extend(section.api_versions.iter().cloned());
         }
-        let revision = section.driftless.revision.max(1);
+        let revision = facts.revision.max(1);
         Ok(Options {
             release: Release {
                 name: or(&section.release_name, request.app.name.as_str()),
@@ -212,8 +207,8 @@ impl HelmCharts {
             },
             capabilities,
             check_schema: !section.skip_schema_validation,
-            budget: self.budget,
-            seed: section.driftless.seed,
+            budget: facts.budget(self.budget),
+            seed: facts.seed()?,
             yaml: self.limits.yaml,
         })
     }
@@ -307,6 +302,9 @@ impl Values<'_> {
     }
 
     fn missing(&self, file: &str) -> Error {
+        if file.contains("://") {
+            return self.problem(file, "URLs are fetched for the Application's own list of files only, not for that of .argocd-source.yaml");
+        }
         self.problem(
             file,
             "no such file; set ignoreMissingValueFiles when it may be missing",
@@ -334,7 +332,7 @@ impl Values<'_> {
                 let path = self.path(file)?;
                 if self.is_file(&path)? {
                     vec![path]
-                } else if self.section.ignore_missing_value_files {
+                } else if self.section.ignore_missing_value_files && !file.contains("://") {
                     Vec::new()
                 } else {
                     return Err(self.missing(file));
@@ -352,13 +350,13 @@ impl Values<'_> {
     /// Returns where a file lies: beside the chart, below the root, or in another source.
     fn path(&self, file: &str) -> Result<TreePath, Error> {
         if file.contains("://") {
-            return Err(self.problem(
-                file,
-                "values files are not fetched from URLs; commit the file to Git",
-            ));
+            return Ok(super::fetched_path(file));
         }
         let outside = |_| self.problem(file, "the path leads out of the repository");
         if let Some(name) = ref_name(file) {
+            if name.contains(':') {
+                return Err(self.problem(file, "no source has a ref with such a name"));
+            }
             let root = TreePath::root()
                 .join(&format!("${name}"))
                 .map_err(outside)?;

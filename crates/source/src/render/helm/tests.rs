@@ -188,24 +188,6 @@ async fn overrides_beside_the_chart_are_merged_in() {
 }
 
 #[tokio::test]
-async fn what_a_chart_is_told_about_its_release_can_be_set() {
-    let all = objects(CHART, json!({"driftless": {"revision": 3}})).await;
-    let map = all.iter().find(|one| one.name() == "demo").unwrap();
-    assert_eq!(map.str_at(&["data", "release"]), Some("3 true"));
-    let random = "//- /app/templates/r.yaml\napiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: random\ndata: {x: '{{ randAlphaNum 20 }}{{ uuidv4 }}'}\n";
-    let drawn = async || {
-        let all = objects(
-            &format!("{CHART}{random}"),
-            json!({"driftless": {"seed": 7}}),
-        )
-        .await;
-        let map = all.iter().find(|one| one.name() == "random").unwrap();
-        map.str_at(&["data", "x"]).unwrap().to_owned()
-    };
-    assert_eq!(drawn().await, drawn().await);
-}
-
-#[tokio::test]
 async fn dependencies_in_folders_of_the_repository_are_used() {
     let more = "//- /lib/sub/Chart.yaml\napiVersion: v2\nname: sub\nversion: 0.3.1\n\
         //- /lib/sub/templates/x.yaml\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: from-sub}\n";
@@ -247,4 +229,163 @@ async fn failures_name_chart_template_and_line() {
     assert!(error.contains("web/templates/bad.yaml"), "{error}");
     let error = failure("", json!({"parameters": "x"})).await;
     assert!(error.contains("settings for Helm"), "{error}");
+}
+
+#[tokio::test]
+async fn facts_of_the_settings_count_and_those_of_users_do_not() {
+    let release = async |facts: serde_json::Value| {
+        let mut one = request(CHART, json!({}));
+        one.source.parameters["driftless"] = facts;
+        let all = render(one).await.unwrap();
+        let map = all.iter().find(|one| one.name() == "demo").unwrap();
+        map.str_at(&["data", "release"]).unwrap().to_owned()
+    };
+    assert_eq!(release(json!({"revision": 3})).await, "3 true");
+    assert_eq!(release(json!({"revision": 1})).await, "1 false");
+    let more = "//- /app/.argocd-source.yaml\nhelm:\n  driftless: {revision: 7}\n";
+    let all = objects(&format!("{CHART}{more}"), json!({})).await;
+    let map = all.iter().find(|one| one.name() == "demo").unwrap();
+    assert_eq!(map.str_at(&["data", "release"]), Some("1 false"));
+}
+
+const RANDOM: &str = "//- /app/Chart.yaml\napiVersion: v2\nname: web\nversion: 1.2.3\n\
+    //- /app/templates/cm.yaml\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: demo}\ndata: {drawn: {{ randAlphaNum 20 }}}\n";
+
+#[tokio::test]
+async fn a_seed_makes_renders_repeatable() {
+    let drawn = async |seed: Option<&str>| {
+        let mut one = request(RANDOM, json!({}));
+        one.source.parameters["driftless"] = json!({ "seed": seed });
+        let all = render(one).await.unwrap();
+        all[0].str_at(&["data", "drawn"]).unwrap().to_owned()
+    };
+    let (one, other) = ("01".repeat(32), "02".repeat(32));
+    assert_eq!(drawn(Some(&one)).await, drawn(Some(&one)).await);
+    assert_ne!(drawn(Some(&one)).await, drawn(Some(&other)).await);
+    assert_ne!(drawn(None).await, drawn(None).await);
+    let mut broken = request(RANDOM, json!({}));
+    broken.source.parameters["driftless"] = json!({"seed": "xyz"});
+    assert!(render(broken).await.is_err());
+}
+
+#[tokio::test]
+async fn a_render_ends_when_its_time_is_over_and_says_where() {
+    let endless = "//- /app/Chart.yaml\napiVersion: v2\nname: web\nversion: 1.2.3\n\
+        //- /app/templates/loop.yaml\na: 1\n{{ range until 100000 }}{{ range until 100000 }}{{ end }}{{ end }}\n";
+    let mut one = request(endless, json!({}));
+    one.source.parameters["driftless"] = json!({"timeoutMs": 1, "maxSteps": 1_000_000_000_000u64});
+    let error = render(one).await.unwrap_err();
+    let told = driftless_core::class::render_chain(&error);
+    assert!(told.contains("took longer than 0.001 s"), "{told}");
+    assert!(told.contains("web/templates/loop.yaml:2"), "{told}");
+}
+
+const LOOKING: &str = "//- /app/Chart.yaml\napiVersion: v2\nname: web\nversion: 1.2.3\n\
+    //- /app/templates/cm.yaml\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: demo}\ndata:\n  found: {{ (lookup \"v1\" \"Secret\" \"prod\" \"db\").data | toJson | quote }}\n  none: {{ lookup \"v1\" \"Secret\" \"prod\" \"none\" | toJson | quote }}\n";
+
+/// A cluster with one Secret whose content the test changes.
+struct OneSecret(Arc<parking_lot::Mutex<Result<&'static str, &'static str>>>);
+
+impl super::super::Objects for OneSecret {
+    fn read(
+        &self,
+        object: &super::super::ObjectName,
+    ) -> Result<Option<::bytes::Bytes>, Box<dyn std::error::Error + Send + Sync>> {
+        assert_eq!(
+            (object.api_version.as_str(), object.kind.as_str()),
+            ("v1", "Secret")
+        );
+        match (*self.0.lock(), object.name.as_str()) {
+            (Ok(data), "db") => Ok(Some(format!("{{\"data\":{{\"p\":\"{data}\"}}}}").into())),
+            (Ok(_), _) => Ok(None),
+            (Err(problem), _) => Err(problem.into()),
+        }
+    }
+}
+
+#[tokio::test]
+async fn looked_up_objects_are_part_of_the_trace() {
+    let secret = Arc::new(parking_lot::Mutex::new(Ok("one")));
+    let dir = tempfile::tempdir().unwrap();
+    let renderer =
+        Renderer::open(RenderOptions::new(dir.path()), crate::Metrics::default()).unwrap();
+    let render = async || {
+        let mut one = request(LOOKING, json!({}));
+        one.source.parameters["driftless"] = json!({"lookup": true});
+        // Each reconciliation has a tree of its own.
+        let objects = super::super::LookupTree::new(OneSecret(secret.clone()));
+        one.tree = Arc::new(RefTree::new(
+            one.tree,
+            vec![(super::super::LOOKUP.to_owned(), Arc::new(objects))],
+        ));
+        renderer.render(one).await
+    };
+    let found = |rendered: &super::super::Rendered| {
+        let all = rendered.objects().unwrap().to_vec();
+        assert_eq!(all[0].str_at(&["data", "none"]), Some("{}"));
+        all[0].str_at(&["data", "found"]).unwrap().to_owned()
+    };
+    let first = render().await.unwrap();
+    assert_eq!(
+        (found(&first).as_str(), first.cached),
+        (r#"{"p":"one"}"#, false)
+    );
+    assert!(render().await.unwrap().cached);
+    *secret.lock() = Ok("two");
+    let third = render().await.unwrap();
+    assert_eq!(
+        (found(&third).as_str(), third.cached),
+        (r#"{"p":"two"}"#, false)
+    );
+    // What cannot be read is not missing, and no mistake of the chart.
+    *secret.lock() = Err("the cluster is away");
+    let error = render().await.unwrap_err();
+    assert_eq!(error.class(), driftless_core::Class::Transient);
+    assert!(driftless_core::class::render_chain(&error).contains("the cluster is away"));
+}
+
+#[tokio::test]
+async fn nothing_is_looked_up_unless_it_is_allowed() {
+    let all = objects(LOOKING, json!({})).await;
+    assert_eq!(all[0].str_at(&["data", "found"]), Some("null"));
+    let listing = LOOKING.replace("\"db\"", "\"\"");
+    let mut one = request(&listing, json!({}));
+    one.source.parameters["driftless"] = json!({"lookup": true});
+    let told = driftless_core::class::render_chain(&render(one).await.unwrap_err());
+    assert!(told.contains("lists are not looked up"), "{told}");
+}
+
+#[tokio::test]
+async fn files_of_urls_are_those_that_were_fetched() {
+    let url = "https://values.example/prod.yaml";
+    let helm = json!({"valueFiles": [url], "values": "replicas: 9"});
+    let mut fetched = MemoryTree::new();
+    fetched
+        .insert(
+            &super::super::fetched_name(url),
+            "image: fetched\nreplicas: 2\n",
+        )
+        .unwrap();
+    let mut one = request(CHART, helm);
+    one.tree = Arc::new(RefTree::new(
+        one.tree,
+        vec![(super::super::FETCHED.to_owned(), Arc::new(fetched))],
+    ));
+    let all = render(one).await.unwrap();
+    let map = all.iter().find(|one| one.name() == "demo").unwrap();
+    let values: serde_json::Value =
+        serde_json::from_str(map.str_at(&["data", "values"]).unwrap()).unwrap();
+    assert_eq!(
+        (&values["image"], &values["replicas"]),
+        (&json!("fetched"), &json!(9))
+    );
+    let told = failure(
+        "",
+        json!({"valueFiles": ["$driftless:lookup/v1/Secret/prod/db"]}),
+    )
+    .await;
+    assert!(
+        told.contains("no source has a ref with such a name"),
+        "{told}"
+    );
 }
