@@ -9,6 +9,7 @@
 //! - [`judge`]: measurements over time become a verdict.
 //! - [`plan`]: the steps, and what they ask for at any place.
 //! - [`machine`]: the state machine: state, observation and time to actions and decisions.
+//! - [`route`]: weights in the objects that route traffic.
 //! - [`fit`]: whether new pods fit, before anything is touched.
 //! - [`simulate`]: a simulated target, for tests and for replaying recorded metrics.
 //!
@@ -33,6 +34,7 @@ pub mod fit;
 pub mod judge;
 pub mod machine;
 pub mod plan;
+pub mod route;
 pub mod simulate;
 pub mod statistics;
 pub mod value;

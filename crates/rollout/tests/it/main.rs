@@ -12,4 +12,5 @@ mod guard;
 mod judgement;
 mod machine;
 mod property;
+mod route;
 mod statistics;
