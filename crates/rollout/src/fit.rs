@@ -165,6 +165,9 @@ impl Class {
     }
 }
 
+/// Equal pods of a gang: amounts by resource, classes of nodes that take them, and how many there are.
+type Equal = (Vec<(usize, i64)>, Vec<bool>, u32);
+
 /// A pod placed for now: node, and the amounts it took.
 type Placed = (usize, Vec<(usize, i64)>);
 
@@ -268,7 +271,7 @@ impl Cluster {
     /// Places as many whole gangs as fit; returns their number and places.
     fn place(&mut self, ask: &Ask, replicas: u32) -> (u32, Vec<Placed>) {
         let mut all = Vec::new();
-        let shapes: Vec<(Vec<(usize, i64)>, Vec<bool>, u32)> = ask
+        let shapes: Vec<Equal> = ask
             .gang
             .iter()
             .map(|shape| {
@@ -312,7 +315,7 @@ impl Cluster {
 
     fn gang(
         &mut self,
-        shapes: &[(Vec<(usize, i64)>, Vec<bool>, u32)],
+        shapes: &[Equal],
         first: &mut usize,
         within: Option<(&str, &str)>,
     ) -> Option<Vec<Placed>> {

@@ -204,6 +204,11 @@ pub struct Progress {
 
 impl Progress {
     fn new(metric: &Metric, now: Timestamp) -> Self {
+        let first = match (&metric.criterion, metric.interval) {
+            // Counts are about the time since the measurement before: at the beginning there is none.
+            (Criterion::Compare(_), Some(interval)) => metric.initial_delay.max(interval),
+            _ => metric.initial_delay,
+        };
         Self {
             phase: Phase::Running,
             message: String::new(),
@@ -214,7 +219,7 @@ impl Progress {
             errors: 0,
             consecutive_errors: 0,
             consecutive_successes: 0,
-            due: later(now, metric.initial_delay),
+            due: later(now, first),
             asked: None,
             last: Vec::new(),
             two: None,
@@ -470,7 +475,7 @@ impl Run {
                 None => running = true,
                 Some(progress) if progress.phase == Phase::Running => running = true,
                 Some(progress) if progress.phase > worst.0 => {
-                    worst = (progress.phase, Some(&metric.name))
+                    worst = (progress.phase, Some(&metric.name));
                 }
                 Some(_) => {}
             }

@@ -351,7 +351,7 @@ impl Check {
         match duration {
             Some(IntOrString::Int(seconds)) => self.at_least(&at, Some(*seconds), 0),
             Some(IntOrString::Text(text)) if text.parse::<u32>().is_err() => {
-                self.duration(&at, text)
+                self.duration(&at, text);
             }
             _ => {}
         }

@@ -299,7 +299,7 @@ fn quantified(function: Function, items: &[Value], results: Vec<Answer>) -> Answ
                 open = Some(Unknown(format!(
                     "{} is neither true nor false",
                     other.kind()
-                )))
+                )));
             }
             Err(why) => open = Some(why),
         }
@@ -311,9 +311,10 @@ fn quantified(function: Function, items: &[Value], results: Vec<Answer>) -> Answ
         (F::One, _) if held > 1 => Ok(Value::Bool(false)),
         (_, Some(why)) => Err(why),
         // Every item of nothing is good: that is no measurement.
-        (F::All | F::None, None) if items.is_empty() => unknown("no data: the list is empty"),
+        (F::All | F::None | F::Any, None) if items.is_empty() => {
+            unknown("no data: the list is empty")
+        }
         (F::All | F::None, None) => Ok(Value::Bool(true)),
-        (F::Any, None) if items.is_empty() => unknown("no data: the list is empty"),
         (F::Any, None) => Ok(Value::Bool(false)),
         (F::One, None) => Ok(Value::Bool(held == 1)),
         (F::Filter, None) => Ok(Value::List(kept)),

@@ -301,7 +301,7 @@ impl<'a> Parser<'a> {
                 self.next -= 1;
                 Ok(Node::Item)
             }
-            other => Err((
+            other @ Kind::Symbol(_) => Err((
                 token.at,
                 format!("a value is missing before {}", shown(other)),
             )),

@@ -613,7 +613,12 @@ impl Machine<'_> {
         };
         if !traffic.uses_canary() {
             self.actions.push(Action::RemoveCanary);
-        } else if self.observed.stable.as_ref().is_some_and(|stable| stable.ready > 0) {
+        } else if self
+            .observed
+            .stable
+            .as_ref()
+            .is_some_and(|stable| stable.ready > 0)
+        {
             self.actions.push(Action::SetTraffic(Traffic::default()));
         }
     }

@@ -292,7 +292,9 @@ impl Machine<'_> {
             Step::SetScale(_) => Verdict::Done("pods are there".into()),
             Step::SetHeaderRoute(route) => Verdict::Done(format!("route {}", route.name)),
             Step::SetMirrorRoute(route) => Verdict::Done(format!("mirror {}", route.name)),
-            Step::Pause(None) if transition.released => Verdict::Done("approved".into()),
+            Step::Pause(None) | Step::Analysis(_) if transition.released => {
+                Verdict::Done("approved".into())
+            }
             Step::Pause(None) => {
                 transition.progressed = self.now;
                 Verdict::Wait(
@@ -310,7 +312,6 @@ impl Machine<'_> {
                 Verdict::Wait(Reason::Paused, format!("paused until {until:.0}"))
             }
             Step::Warmup(warmup) => self.warm(transition, *warmup),
-            Step::Analysis(_) if transition.released => Verdict::Done("approved".into()),
             Step::Analysis(analysis) => {
                 let mut run = transition
                     .run

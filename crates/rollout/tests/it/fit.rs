@@ -201,10 +201,11 @@ fn many_models_on_many_nodes() {
     let begin = std::time::Instant::now();
     let mut cluster = Cluster::new(nodes, BTreeMap::new(), &asks);
     let built = begin.elapsed();
+    let begin = std::time::Instant::now();
     let verdicts: Vec<Verdict> = asks.iter().map(|ask| cluster.check(ask)).collect();
     println!(
         "500 models on 5000 nodes: read in {built:?}, checked in {:?}",
-        begin.elapsed() - built
+        begin.elapsed()
     );
     assert!(
         verdicts

@@ -286,7 +286,8 @@ fn check(steps: Vec<Step>, rounds: &[Round], ready_after: i64, fit: Verdict) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 400,
+        failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn an_abort_ends_at_the_earlier_traffic(
