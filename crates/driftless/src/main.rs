@@ -33,6 +33,8 @@ enum Command {
     Diff(driftless_cli::diff::Args),
     /// Render a source where it lies, without a cluster
     Template(driftless_cli::template::Args),
+    /// Replay recorded metrics through a rollout, without a cluster
+    Rollout(driftless_cli::rollout::Args),
 }
 
 fn main() -> ExitCode {
@@ -46,6 +48,9 @@ fn main() -> ExitCode {
             driftless_cli::health::run(&args, &mut std::io::stdout().lock()).map_err(Into::into)
         }
         Command::Diff(args) => return diff(&args),
+        Command::Rollout(args) => {
+            driftless_cli::rollout::run(&args, &mut std::io::stdout().lock()).map_err(Into::into)
+        }
         Command::Template(args) => {
             let (mut out, mut err) = (std::io::stdout().lock(), std::io::stderr().lock());
             match driftless_cli::template::run(&args, &mut out, &mut err) {

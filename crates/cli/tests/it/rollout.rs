@@ -1,0 +1,111 @@
+//! `driftless rollout simulate`, from files to decisions.
+
+use std::path::PathBuf;
+
+use clap::Parser;
+use driftless_cli::rollout::{self, Args};
+
+#[derive(Parser)]
+struct Cli {
+    #[command(flatten)]
+    args: Args,
+}
+
+fn run(arguments: &[&str]) -> Result<String, String> {
+    let cli = Cli::parse_from([&["rollout", "simulate"], arguments].concat());
+    let mut out = Vec::new();
+    match rollout::run(&cli.args, &mut out) {
+        Ok(()) => Ok(String::from_utf8(out).unwrap()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+fn example(name: &str) -> String {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/rollout");
+    format!("{folder}/{name}")
+}
+
+fn file(folder: &tempfile::TempDir, name: &str, text: &str) -> String {
+    let path: PathBuf = folder.path().join(name);
+    std::fs::write(&path, text).unwrap();
+    path.display().to_string()
+}
+
+#[test]
+fn the_examples_end_as_their_names_say() {
+    let good = run(&[&example("fraud.yaml"), &example("good.jsonl")]).unwrap();
+    assert!(good.contains("Healthy at"), "{good}");
+    assert!(
+        good.contains("v2 becomes the stable version") || good.contains("v2 serves"),
+        "{good}"
+    );
+    let bad = run(&[&example("fraud.yaml"), &example("bad.csv")]).unwrap();
+    assert!(bad.contains("AnalysisFailed"), "{bad}");
+    assert!(
+        bad.contains("Degraded at") && bad.contains("v1 serves"),
+        "{bad}"
+    );
+    assert!(bad.contains("v2 is kept out: metric error-rate"), "{bad}");
+}
+
+#[test]
+fn the_same_files_give_the_same_bytes() {
+    let arguments = [&example("fraud.yaml"), &example("good.jsonl"), "-o", "json"];
+    let first = run(&arguments).unwrap();
+    assert_eq!(first, run(&arguments).unwrap());
+    for line in first.lines() {
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        assert!(line.get("reason").is_some() || line.get("digest").is_some());
+    }
+}
+
+#[test]
+fn what_is_wrong_is_said_with_its_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let fraud = std::fs::read_to_string(example("fraud.yaml")).unwrap();
+    let wrong = file(
+        &folder,
+        "wrong.yaml",
+        &fraud.replace("setWeight: 10", "setWeight: 110"),
+    );
+    let error = run(&[&wrong]).unwrap_err();
+    assert!(
+        error.contains("steps[1].setWeight: 110 is not between 0 and 100"),
+        "{error}"
+    );
+    let wrong = file(
+        &folder,
+        "wrong.yaml",
+        &fraud.replace("templateName: error-rate", "templateName: other"),
+    );
+    let error = run(&[&wrong]).unwrap_err();
+    assert!(
+        error.contains("AnalysisTemplate other is not in the files"),
+        "{error}"
+    );
+    let wrong = file(
+        &folder,
+        "wrong.yaml",
+        &fraud.replace("result[0] <", "result[0 <"),
+    );
+    let error = run(&[&wrong]).unwrap_err();
+    assert!(
+        error.contains("metric error-rate: condition \"result[0 < 0.05\""),
+        "{error}"
+    );
+    let record = file(
+        &folder,
+        "r.jsonl",
+        "{\"t\": 1, \"metric\": \"m\", \"value\": 1}\n{\"t\": 2, \"event\": \"explode\"}\n",
+    );
+    let error = run(&[&example("fraud.yaml"), &record]).unwrap_err();
+    assert!(error.ends_with("r.jsonl, line 2: the event \"explode\" is not known: commit, promote, promote-full, abort, retry, pause, pods, route, fit"), "{error}");
+    let table = file(&folder, "t.csv", "t,m\n0,1\n60\n");
+    let error = run(&[&example("fraud.yaml"), &table]).unwrap_err();
+    assert!(
+        error.ends_with("t.csv, line 3: 1 cells, the header has 2"),
+        "{error}"
+    );
+    let error = run(&[&example("good.jsonl")]).unwrap_err();
+    assert_eq!(error, "0 ModelRollouts in the files, exactly one is wanted");
+}
