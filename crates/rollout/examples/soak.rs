@@ -1,5 +1,5 @@
 //! Seven simulated days of many rollouts, and what they hold in memory: `cargo run --release -p driftless-rollout
-//! --example soak`. Every six hours each target gets a commit, every other one bad.
+//! --example soak`. Every six hours each target gets a commit, every other one bad; at the end of a day each is on its way.
 
 #![allow(
     clippy::print_stdout,
@@ -18,6 +18,8 @@ use jiff::{SignedDuration, Timestamp};
 
 const ROLLOUTS: usize = 2000;
 const DAYS: i64 = 7;
+/// When the first commit of a day comes.
+const FIRST: i64 = 3 * 3600;
 const DAY: i64 = 86_400;
 
 fn plan() -> Plan {
@@ -55,15 +57,11 @@ fn day(world: World, number: i64) -> Scenario {
         let version = format!("v{}", number * 4 + commit + 2);
         scenario
             .events
-            .push((at(commit * DAY / 4 + 60), Event::Version(version)));
+            .push((at(commit * DAY / 4 + FIRST), Event::Version(version)));
     }
-    let value = |seconds: i64| {
-        Value::Float(if (seconds * 4 / DAY) % 2 == 1 {
-            0.2
-        } else {
-            0.01
-        })
-    };
+    // Bad for the first and the third commit.
+    let is_bad = |seconds: i64| (seconds - FIRST).div_euclid(DAY / 4).rem_euclid(2) == 0;
+    let value = |seconds: i64| Value::Float(if is_bad(seconds) { 0.2 } else { 0.01 });
     let samples = (0..DAY)
         .step_by(300)
         .map(|seconds| (at(seconds), value(seconds)));
@@ -82,11 +80,43 @@ fn resident() -> f64 {
     pages * 4096.0 / 1_048_576.0
 }
 
+/// One day with a measurement every ten seconds.
+fn dense() {
+    let mut plan = plan();
+    if let Some((analysis, _)) = &mut plan.background {
+        for metric in &mut analysis.metrics {
+            metric.interval = Some(SignedDuration::from_secs(10));
+        }
+    }
+    plan.steps
+        .insert(1, Step::Pause(Some(SignedDuration::from_hours(20))));
+    let mut scenario = day(World::new("v1", 4), 0);
+    scenario.events.truncate(1);
+    let start = scenario.start;
+    let at = |seconds: i64| {
+        start
+            .saturating_add(SignedDuration::from_secs(seconds))
+            .unwrap()
+    };
+    let samples = (0..DAY)
+        .step_by(10)
+        .map(|seconds| (at(seconds), Value::Float(0.01)));
+    scenario.samples.insert("errors".into(), samples.collect());
+    let begin = std::time::Instant::now();
+    let report = run_from(&plan, &scenario, State::default());
+    println!(
+        "24 h with a measurement every 10 s: {} calls in {:?}",
+        report.calls,
+        begin.elapsed()
+    );
+}
+
 fn main() {
     let plan = plan();
     let mut all: Vec<(World, State)> = (0..ROLLOUTS)
         .map(|_| (World::new("v1", 4), State::default()))
         .collect();
+    dense();
     println!("before: {:.1} MiB", resident());
     let mut calls = 0;
     for number in 0..DAYS {
@@ -103,8 +133,12 @@ fn main() {
             .iter()
             .map(|(_, state)| serde_json::to_string(state).unwrap().len())
             .sum();
+        let moving = all
+            .iter()
+            .filter(|(_, state)| state.transition().is_some())
+            .count();
         println!(
-            "day {}: {:.1} MiB resident, {:.1} KiB stored per rollout, {decisions} decisions, {calls} calls so far, {:.1} s",
+            "day {}: {moving} on their way, {:.1} MiB resident, {:.1} KiB stored per rollout, {decisions} decisions, {calls} calls so far, {:.1} s",
             number + 1,
             resident(),
             stored as f64 / ROLLOUTS as f64 / 1024.0,

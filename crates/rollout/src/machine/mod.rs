@@ -356,7 +356,7 @@ pub struct State {
 }
 
 /// Versions kept out at most; the oldest is forgotten first.
-const MOST_QUARANTINED: usize = 20;
+const MOST_QUARANTINED: usize = 10;
 
 impl State {
     /// Returns the word for a status.
