@@ -301,6 +301,10 @@ impl Progress {
             };
         }
         match metric.count {
+            // Tolerated gaps are no evidence: without one good measurement nothing has been shown.
+            Some(count) if self.count >= count && self.inconclusive > 0 && self.successful == 0 => {
+                Phase::Inconclusive
+            }
             Some(count) if self.count >= count => Phase::Successful,
             _ => Phase::Running,
         }

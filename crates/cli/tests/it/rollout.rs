@@ -109,3 +109,60 @@ fn what_is_wrong_is_said_with_its_place() {
     let error = run(&[&example("good.jsonl")]).unwrap_err();
     assert_eq!(error, "0 ModelRollouts in the files, exactly one is wanted");
 }
+
+#[test]
+fn the_templates_can_be_used() {
+    let folder = tempfile::tempdir().unwrap();
+    let rollout = file(
+        &folder,
+        "r.yaml",
+        "
+apiVersion: driftless.dev/v1alpha1
+kind: ModelRollout
+metadata: {name: all}
+spec:
+  targetRef: {apiVersion: apps/v1, kind: Deployment, name: all}
+  strategy:
+    canary:
+      steps:
+      - setWeight: 10
+      - analysis: {templates: [{templateName: kserve-latency}], args: [{name: pods, value: a-.*}]}
+      - analysis: {templates: [{templateName: vllm-latency}], args: [{name: pods, value: a-.*}]}
+      - analysis: {templates: [{templateName: triton}], args: [{name: pods, value: a-.*}]}
+      - analysis: {templates: [{templateName: seldon}], args: [{name: deployment, value: a}, {name: predictor, value: b}]}
+      - analysis: {templates: [{templateName: istio-error-rate}], args: [{name: workload, value: a}]}
+      - analysis: {templates: [{templateName: model-quality}], args: [{name: agreement, value: a}, {name: drift, value: b}]}
+",
+    );
+    let names = [
+        "p95",
+        "ttft-p95",
+        "tpot-p95",
+        "error-rate",
+        "mean-duration",
+        "drift-score",
+    ];
+    let mut record: String = (0..120)
+        .flat_map(|minute| {
+            names.map(|name| {
+                format!(
+                    "{{\"t\": {}, \"metric\": \"{name}\", \"value\": [0.001]}}\n",
+                    minute * 60
+                )
+            })
+        })
+        .collect();
+    for minute in 0..120 {
+        let metric = "agreement-with-champion";
+        let at = minute * 60;
+        record.extend(
+            format!("{{\"t\": {at}, \"metric\": \"{metric}\", \"value\": [0.99]}}\n").chars(),
+        );
+    }
+    let record = file(&folder, "r.jsonl", &record);
+    let out = run(&[&rollout, &example("templates.yaml"), &record]).unwrap();
+    assert!(
+        out.contains("Healthy at") && out.contains("v2 serves"),
+        "{out}"
+    );
+}

@@ -79,6 +79,11 @@ fn counts_and_limits() {
         numbers(patient, &[f64::NAN, f64::NAN, 1.0]),
         (Phase::Successful, 3)
     );
+    let gaps = Metric {
+        inconclusive_limit: 5,
+        ..below(Some(3))
+    };
+    assert_eq!(numbers(gaps, &[f64::NAN; 3]), (Phase::Inconclusive, 3));
     let strict = Metric {
         no_data: NoData::Fail,
         ..below(Some(3))
