@@ -274,7 +274,18 @@ impl Verb<'_> {
     }
 }
 
-fn print_verb(out: &mut String, verb: char, spec: Spec, arg: &Value) {
+/// Prints an entry of a list or map: nil is told in the same way whatever the verb is.
+fn print_element(out: &mut String, verb: char, spec: Spec, item: &Value) {
+    if item.is_nil() {
+        out.push_str("<nil>");
+    } else {
+        print_verb(out, verb, spec, item);
+    }
+}
+
+fn print_verb(out: &mut String, verb: char, mut spec: Spec, arg: &Value) {
+    // A plus before `v` asks for names of fields, not for signs.
+    spec.plus &= verb != 'v';
     match verb {
         'T' => return pad(out, spec, arg.type_name()),
         'v' if spec.sharp => return pad(out, spec, &go_syntax(arg)),
@@ -304,7 +315,7 @@ fn print_verb(out: &mut String, verb: char, spec: Spec, arg: &Value) {
                 if index > 0 {
                     out.push(' ');
                 }
-                print_verb(out, verb, spec, item);
+                print_element(out, verb, spec, item);
             }
             out.push(']');
         }
@@ -316,7 +327,7 @@ fn print_verb(out: &mut String, verb: char, spec: Spec, arg: &Value) {
                 }
                 print_verb(out, verb, spec, &Value::Str(key));
                 out.push(':');
-                print_verb(out, verb, spec, &value);
+                print_element(out, verb, spec, &value);
             }
             out.push(']');
         }

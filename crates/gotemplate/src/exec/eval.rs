@@ -53,7 +53,8 @@ impl Exec<'_> {
             }
             ExprKind::Chain(inner, names) => {
                 let receiver = self.operand(frame, dot, inner)?;
-                self.fields(frame, dot, &receiver, names, first, rest, last, false)
+                let place = last_node(inner);
+                self.fields(frame, dot, &receiver, names, place, rest, last, false)
             }
             ExprKind::Pipe(pipe) => {
                 not_a_function(frame, first, rest, last.as_ref())?;
@@ -87,7 +88,8 @@ impl Exec<'_> {
             }
             ExprKind::Chain(inner, names) => {
                 let receiver = self.operand(frame, dot, inner)?;
-                self.fields(frame, dot, &receiver, names, expr, &[], None, false)
+                let place = last_node(inner);
+                self.fields(frame, dot, &receiver, names, place, &[], None, false)
             }
             ExprKind::Function(id, name) => {
                 self.function(frame, dot, *id, name, Place::Expr(expr), &[], None)

@@ -61,7 +61,10 @@ pub(super) const FUNCS: &[Func] = &[
             Value::Nil => Fault::new("call of nil"),
             other => Fault::new(format!(
                 "non-function {} of type {}",
-                fmt::to_text(other),
+                match other {
+                    Value::Str(text) => crate::quote::quote(text),
+                    other => fmt::to_text(other),
+                },
                 other.type_name()
             )),
         })
@@ -200,8 +203,7 @@ fn position(value: &Value, length: usize) -> Result<usize, Fault> {
     };
     match usize::try_from(number) {
         Ok(at) if at < length => Ok(at),
-        Ok(_) => Err(Fault::new("reflect: slice index out of range")),
-        Err(_) => Err(Fault::new(format!("index out of range: {number}"))),
+        _ => Err(Fault::new(format!("index out of range: {number}"))),
     }
 }
 
@@ -220,13 +222,7 @@ fn index(_: &mut Exec<'_>, args: &[Value]) -> Answer {
                 list.items().get(at).cloned().unwrap_or_default()
             }
             Value::Str(text) => {
-                let at = position(key, text.len()).map_err(|fault| {
-                    if fault.message.starts_with("reflect:") {
-                        Fault::new("reflect: string index out of range")
-                    } else {
-                        fault
-                    }
-                })?;
+                let at = position(key, text.len())?;
                 let byte = text.as_bytes().get(at).copied().unwrap_or_default();
                 Value::Int(i64::from(byte))
             }
@@ -273,7 +269,11 @@ fn len(_: &mut Exec<'_>, args: &[Value]) -> Answer {
         Value::Bytes(bytes) => bytes.len(),
         Value::List(list) => list.items().len(),
         Value::Map(map) => map.len(),
-        Value::Nil => return Err(Fault::new("len of nil pointer")),
+        Value::Nil => {
+            return Err(Fault::new(
+                "reflect: call of reflect.Value.Type on zero Value",
+            ));
+        }
         Value::Object(object) if object.len().is_some() => object.len().unwrap_or_default(),
         other => return Err(Fault::new(format!("len of type {}", other.type_name()))),
     };

@@ -83,7 +83,7 @@ fn b64dec(_: &mut Exec<'_>, args: &[Value]) -> Answer {
 }
 
 /// Where Go's decoder stops.
-fn bad_base64(input: &[u8]) -> usize {
+pub(super) fn bad_base64(input: &[u8]) -> usize {
     let skip = |byte: &u8| matches!(byte, b'\r' | b'\n');
     let mut quantum = 0;
     let mut iter = input.iter().enumerate().filter(|(_, byte)| !skip(byte));

@@ -74,6 +74,8 @@ const MAX_LENGTH: i64 = 1 << 20;
 
 fn length(args: &[Value]) -> Result<usize, Fault> {
     match int(args, 0) {
+        // Sprig draws nothing then.
+        i64::MIN..0 => Ok(0),
         count @ 0..=MAX_LENGTH => Ok(count as usize),
         count => Err(Fault::new(format!("cannot draw {count} characters"))),
     }

@@ -18,14 +18,20 @@ pub(super) const FUNCS: &[Func] = &[
         Ok(Value::Bool(found))
     }),
     func("mustRegexMatch", &[Ty::Str, Ty::Str], |exec, args| {
-        Ok(Value::Bool(compile(exec, args)?.is_match(text(args, 1))))
+        plainly(compile(exec, args).map(|regex| Value::Bool(regex.is_match(text(args, 1)))))
     }),
     func("regexFind", &[Ty::Str, Ty::Str], find),
-    func("mustRegexFind", &[Ty::Str, Ty::Str], find),
+    func("mustRegexFind", &[Ty::Str, Ty::Str], |exec, args| {
+        plainly(find(exec, args))
+    }),
     func("regexFindAll", &[Ty::Str, Ty::Str, Ty::Int], find_all),
     func("mustRegexFindAll", &[Ty::Str, Ty::Str, Ty::Int], find_all),
     func("regexReplaceAll", &[Ty::Str, Ty::Str, Ty::Str], replace),
-    func("mustRegexReplaceAll", &[Ty::Str, Ty::Str, Ty::Str], replace),
+    func(
+        "mustRegexReplaceAll",
+        &[Ty::Str, Ty::Str, Ty::Str],
+        |exec, args| plainly(replace(exec, args)),
+    ),
     func(
         "regexReplaceAllLiteral",
         &[Ty::Str, Ty::Str, Ty::Str],
@@ -37,7 +43,11 @@ pub(super) const FUNCS: &[Func] = &[
         literal,
     ),
     func("regexSplit", &[Ty::Str, Ty::Str, Ty::Int], split),
-    func("mustRegexSplit", &[Ty::Str, Ty::Str, Ty::Int], split),
+    func(
+        "mustRegexSplit",
+        &[Ty::Str, Ty::Str, Ty::Int],
+        |exec, args| plainly(split(exec, args)),
+    ),
     func("regexQuoteMeta", &[Ty::Str], |_, args| {
         let mut out = String::new();
         for c in text(args, 0).chars() {
@@ -69,7 +79,11 @@ impl Regexes {
             .map_err(|error| {
                 let last = error.to_string();
                 let reason = last.lines().last().unwrap_or_default().trim();
-                let reason = reason.strip_prefix("error: ").unwrap_or(reason);
+                let reason = match reason.strip_prefix("error: ").unwrap_or(reason) {
+                    "unclosed group" => "missing closing )",
+                    "unopened group" => "unexpected )",
+                    other => other,
+                };
                 format!(
                     "error parsing regexp: {reason}: {}",
                     quote::quote(pattern).replace('"', "`")
@@ -92,6 +106,16 @@ fn compile(exec: &mut Exec<'_>, args: &[Value]) -> Result<Rc<Regex>, Fault> {
                 quote_pattern(&pattern),
                 fault.message
             );
+        }
+        fault
+    })
+}
+
+/// Says what is wrong with a pattern as Go's `Compile` does; the functions without `must` panic with more words.
+fn plainly(answer: Answer) -> Answer {
+    answer.map_err(|mut fault| {
+        if let Some(at) = fault.message.find("error parsing regexp:") {
+            fault.message.drain(..at);
         }
         fault
     })

@@ -115,3 +115,39 @@ fn a_seed_makes_random_functions_repeatable() {
     };
     assert_ne!(draw(), draw());
 }
+
+#[test]
+fn odd_arguments_of_functions_are_told_as_helm_tells_them() {
+    let one = |action: &str| format!("{HEAD}//- /templates/t.yaml\na: {action}\n");
+    for (action, wanted) in [
+        ("{{ printf \"%+v\" (list 1 \"x\") | quote }}", "\"[1 x]\""),
+        (
+            "{{ printf \"%s\" (list \"a\" nil) | quote }}",
+            "\"[a <nil>]\"",
+        ),
+        ("{{ randAlphaNum -1 | quote }}", "\"\""),
+    ] {
+        let text = rendered(&one(action), &Overrides::default(), &options()).unwrap();
+        assert!(text.contains(&format!("a: {wanted}\n")), "{text}");
+    }
+    for (action, wanted) in [
+        (
+            "{{ len nil }}",
+            "reflect: call of reflect.Value.Type on zero Value",
+        ),
+        ("{{ index (list 1) 5 }}", "index out of range: 5"),
+        ("{{ call \"x\" }}", "non-function \"x\" of type string"),
+        (
+            "{{ mustRegexFind \"(\" \"a\" }}",
+            "error calling mustRegexFind: error parsing regexp: missing closing ): `(`",
+        ),
+        (
+            "{{ decryptAES \"k\" \"x\" }}",
+            "illegal base64 data at input byte 0",
+        ),
+        ("{{ (list 1 2).Foo }}", "at <2>:"),
+    ] {
+        let told = failure(&one(action));
+        assert!(told.contains(wanted), "{told}");
+    }
+}

@@ -241,9 +241,10 @@ fn decrypt(_: &mut Exec<'_>, args: &[Value]) -> Answer {
     if text(args, 1).is_empty() {
         return Ok(Value::str(""));
     }
-    let crypt = STANDARD
-        .decode(text(args, 1))
-        .map_err(|_| Fault::new("illegal base64 data"))?;
+    let crypt = STANDARD.decode(text(args, 1)).map_err(|_| {
+        let at = super::encode::bad_base64(text(args, 1).as_bytes());
+        Fault::new(format!("illegal base64 data at input byte {at}"))
+    })?;
     if crypt.len() < 2 * BLOCK || crypt.len() % BLOCK != 0 {
         return Err(Fault::new("crypto/cipher: input not full blocks"));
     }
