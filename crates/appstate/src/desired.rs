@@ -13,6 +13,7 @@ use driftless_core::{
 use driftless_engine::diff::normalise_desired;
 use driftless_kube::{Cluster, Discovery, Resolved};
 use driftless_manifest::Object;
+use driftless_source::remote::Age;
 use driftless_source::render::{
     CacheUse, Directory, Enabled, FETCHED, Facts, LOOKUP, RefTree, Request, SetDigest, SourceType,
     ref_name,
@@ -153,6 +154,10 @@ impl AppState {
                 Err(problem) => return Err(failed(problem, &desired)),
             }
         }
+        // Who asks for the newest commit asks so of remote bases too.
+        let asks_anew =
+            matches!(revisions, Revisions::Tracked(Freshness::Now)) || cache == CacheUse::Bypass;
+        let age = if asks_anew { Age::Now } else { Age::Recent };
         for index in 0..sources.len() {
             let result = self
                 .source(
@@ -160,7 +165,7 @@ impl AppState {
                     target,
                     (sources, &checkouts),
                     index,
-                    cache,
+                    (cache, age),
                     &mut desired,
                 )
                 .await;
@@ -259,7 +264,7 @@ impl AppState {
         target: &Target,
         (sources, checkouts): (&[Source], &[Checkout]),
         index: usize,
-        cache: CacheUse,
+        (cache, age): (CacheUse, Age),
         desired: &mut Desired,
     ) -> Result<(), (String, Class)> {
         let (Some(source), Some(checkout)) = (sources.get(index), checkouts.get(index)) else {
@@ -305,6 +310,7 @@ impl AppState {
                 jsonnet: tools.jsonnet,
             },
             kustomize_options: tools.kustomize_build_options.as_str().into(),
+            remotes: Some(self.remotes(app, age)),
             cache,
         };
         let rendered = self

@@ -17,6 +17,7 @@ mod facts;
 pub mod gate;
 mod inherit;
 pub mod network;
+mod remote;
 pub mod rules;
 pub mod suspend;
 pub mod target;

@@ -133,12 +133,40 @@ impl AccountRule {
     }
 }
 
+/// The annotation of a project that says where remote bases of kustomizations may come from: `any` (default),
+/// `source-repos` or `none`.
+pub const REMOTE_BASES: &str = "driftless.dev/remote-bases";
+
+/// Where remote bases of kustomizations may come from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+enum RemoteBases {
+    #[default]
+    Any,
+    SourceRepos,
+    None,
+}
+
+impl RemoteBases {
+    /// Reads the annotation; a value that nobody knows allows nothing.
+    fn of(project: &AppProject) -> Self {
+        match project.metadata.annotations.get(REMOTE_BASES) {
+            None => Self::Any,
+            Some(text) => match text.as_str() {
+                "any" | "" => Self::Any,
+                "source-repos" => Self::SourceRepos,
+                _ => Self::None,
+            },
+        }
+    }
+}
+
 /// The service account to act as: its namespace and its name.
 pub type ServiceAccount = (String, String);
 
 /// The compiled rules of one project.
 #[derive(Clone, Debug)]
 pub struct ProjectRules {
+    remote_bases: RemoteBases,
     name: ProjectName,
     sources: Vec<Pattern>,
     destinations: Vec<DestinationRule>,
@@ -176,6 +204,7 @@ impl ProjectRules {
             };
         Self {
             name: ProjectName::new(&project.metadata.name),
+            remote_bases: RemoteBases::of(project),
             sources: spec.source_repos.iter().map(source).collect(),
             destinations: spec.destinations.iter().map(DestinationRule::new).collect(),
             cluster_allowed: cluster(&spec.cluster_resource_whitelist),
@@ -248,6 +277,20 @@ impl ProjectRules {
     /// Returns the project's name.
     pub fn name(&self) -> &ProjectName {
         &self.name
+    }
+
+    /// Says why kustomizations may not take bases or files from an address; `None` when they may.
+    pub fn refuses_remote_base(&self, address: &str) -> Option<String> {
+        let reason = match self.remote_bases {
+            RemoteBases::Any => return None,
+            RemoteBases::SourceRepos if self.permits_source(address) => return None,
+            RemoteBases::SourceRepos => "allows remote bases of its sourceRepos only",
+            RemoteBases::None => "allows no remote bases",
+        };
+        Some(format!(
+            "project {} {reason} (annotation {REMOTE_BASES})",
+            self.name
+        ))
     }
 
     /// Says whether applications may take manifests from a repository.

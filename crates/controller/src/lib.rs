@@ -164,9 +164,14 @@ impl Controller {
         self.queue.forget(key);
     }
 
-    /// Follows the refs of an Application's sources.
-    fn follow(&self, app: &Application, target: &driftless_appstate::Target) {
-        let refs: Vec<_> = target
+    /// Follows the refs of an Application's sources, and those of the repositories that its last render took bases of.
+    fn follow(
+        &self,
+        app: &Application,
+        target: &driftless_appstate::Target,
+        rendered: &[driftless_source::Rendered],
+    ) {
+        let mut refs: Vec<_> = target
             .sources
             .iter()
             .filter(|source| !source.is_helm_chart())
@@ -178,6 +183,7 @@ impl Controller {
                 (!target.is_fixed()).then_some((repository, target))
             })
             .collect();
+        refs.extend(self.state.remote_refs(app, rendered));
         self.following.set(&self.state.git, &app.key(), &refs);
     }
 

@@ -124,7 +124,9 @@ impl Controller {
         reasons: &Reasons,
         draft: &mut Draft,
     ) -> Next {
-        self.follow(app, target);
+        let known = self.state.last_comparison(&app.key());
+        let known = known.as_ref().map(|one| one.desired.rendered.as_slice());
+        self.follow(app, target, known.unwrap_or_default());
         let cache = if level == Level::Hard {
             CacheUse::Bypass
         } else {
@@ -148,6 +150,8 @@ impl Controller {
             Err(failure) => return self.cannot_compare(app, target, failure, draft).await,
         };
         self.failures.clear(&app.key());
+        // The render may have used other repositories than the one before.
+        self.follow(app, target, &comparison.desired.rendered);
         self.report(app, &comparison, draft);
         set_deletion_finalizers(app, &comparison, draft);
         let quarantine = self.quarantine(app, draft);

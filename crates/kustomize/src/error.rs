@@ -84,7 +84,10 @@ impl Error {
 
     /// Says whether trying something else instead would hide the cause.
     pub(crate) fn is_final(&self) -> bool {
-        matches!(self.kind, Kind::Limit | Kind::Unreadable | Kind::Refused)
+        matches!(
+            self.kind,
+            Kind::Limit | Kind::Unreadable | Kind::Refused | Kind::Remote
+        )
     }
 
     /// Puts what we were doing before the message.

@@ -74,6 +74,35 @@ impl Objects {
         Ok(out)
     }
 
+    /// Returns each as a file of its own, name and content, as kustomize writes them into a folder.
+    pub fn to_files(&self) -> Result<Vec<(String, String)>, Error> {
+        let namespaces: std::collections::BTreeSet<&str> = self
+            .0
+            .iter()
+            .filter(|resource| !resource.id().cluster)
+            .map(|resource| resource.id().effective_namespace())
+            .collect();
+        let mut files = Vec::with_capacity(self.0.len());
+        for resource in &self.0 {
+            let id = resource.id();
+            let mut name = String::new();
+            if namespaces.len() > 1 && !id.cluster {
+                name.push_str(id.effective_namespace());
+                name.push('_');
+            }
+            for part in [&id.gvk.group, &id.gvk.version, &id.gvk.kind] {
+                if !part.is_empty() {
+                    name.push_str(part);
+                    name.push('_');
+                }
+            }
+            name.push_str(&id.name);
+            let text = node::write_yaml(resource.node()).map_err(|error| shown(resource, error))?;
+            files.push((format!("{}.yaml", name.to_lowercase()), text));
+        }
+        Ok(files)
+    }
+
     /// Returns them as JSON values.
     pub fn to_values(&self) -> Result<Vec<Value>, Error> {
         let mut out = Vec::with_capacity(self.0.len());
@@ -85,7 +114,12 @@ impl Objects {
 }
 
 fn shown(resource: &resource::Resource, error: Error) -> Error {
-    let _ = resource;
+    let repeated = resource.node().repeated_keys();
+    let error = if repeated.is_empty() {
+        error
+    } else {
+        Error::new(format!("yaml: unmarshal errors:\n{}", repeated.join("\n")))
+    };
     error.context("map[string]interface {}(nil)")
 }
 

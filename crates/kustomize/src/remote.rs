@@ -1,6 +1,7 @@
 //! Resources of other repositories and of web servers: how their addresses are read, and who fetches them.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use driftless_core::Tree;
@@ -35,6 +36,8 @@ pub struct RepoSpec {
     pub path: String,
     /// Whether submodules are wanted.
     pub submodules: bool,
+    /// How long fetching may take, when the address says so.
+    pub timeout: Option<Duration>,
 }
 
 const SCHEMES: [&str; 4] = ["ssh://", "https://", "http://", "file://"];
@@ -46,7 +49,7 @@ impl RepoSpec {
             return None;
         }
         let (address, query) = text.split_once('?').unwrap_or((text, ""));
-        let (reference, submodules) = parse_query(query);
+        let query = Query::parse(query);
         let (host, rest, whole) = split_host(address)?;
         let (repo, path) = split_path(&rest, whole)?;
         let path = path.trim_start_matches('/').to_owned();
@@ -55,34 +58,76 @@ impl RepoSpec {
         }
         Some(Self {
             clone: format!("{host}{repo}"),
-            reference,
+            reference: query.reference,
             path,
-            submodules,
+            submodules: query.submodules,
+            timeout: query.timeout,
         })
     }
 }
 
-fn parse_query(query: &str) -> (String, bool) {
-    let mut reference = String::new();
-    let mut version = String::new();
-    let mut submodules = true;
-    for (key, value) in url::form_urlencoded::parse(query.as_bytes()) {
-        match &*key {
-            "ref" if !value.is_empty() => reference = value.into_owned(),
-            "version" => version = value.into_owned(),
-            "submodules" => match &*value {
-                "0" | "f" | "F" | "false" | "FALSE" | "False" => submodules = false,
+struct Query {
+    reference: String,
+    submodules: bool,
+    timeout: Option<Duration>,
+}
+
+impl Query {
+    fn parse(query: &str) -> Self {
+        let mut out = Self {
+            reference: String::new(),
+            submodules: true,
+            timeout: None,
+        };
+        let mut version = String::new();
+        for (key, value) in url::form_urlencoded::parse(query.as_bytes()) {
+            match &*key {
+                "ref" if !value.is_empty() => out.reference = value.into_owned(),
+                "version" => version = value.into_owned(),
+                "submodules" => {
+                    out.submodules =
+                        !matches!(&*value, "0" | "f" | "F" | "false" | "FALSE" | "False");
+                }
+                "timeout" => out.timeout = seconds(&value),
                 _ => {}
-            },
-            _ => {}
+            }
         }
+        if out.reference.is_empty() {
+            out.reference = version;
+        }
+        out
     }
-    let reference = if reference.is_empty() {
-        version
-    } else {
-        reference
-    };
-    (reference, submodules)
+}
+
+/// Reads seconds, or a duration as Go writes it; what is neither, or not above zero, sets no limit.
+fn seconds(text: &str) -> Option<Duration> {
+    if let Ok(seconds) = text.parse::<u32>() {
+        return (seconds > 0).then(|| Duration::from_secs(seconds.into()));
+    }
+    let mut total = 0.0;
+    let mut rest = text;
+    while !rest.is_empty() {
+        let end = rest.find(|c: char| !(c.is_ascii_digit() || c == '.'))?;
+        let (number, tail) = rest.split_at_checked(end)?;
+        let unit_end = tail
+            .find(|c: char| c.is_ascii_digit())
+            .unwrap_or(tail.len());
+        let (unit, tail) = tail.split_at_checked(unit_end)?;
+        let factor = match unit {
+            "h" => 3600.0,
+            "m" => 60.0,
+            "s" => 1.0,
+            "ms" => 1e-3,
+            "us" | "µs" => 1e-6,
+            "ns" => 1e-9,
+            _ => return None,
+        };
+        total += number.parse::<f64>().ok()? * factor;
+        rest = tail;
+    }
+    Duration::try_from_secs_f64(total)
+        .ok()
+        .filter(|limit| !limit.is_zero())
 }
 
 fn strip_ignoring_case<'a>(text: &'a str, prefix: &str) -> Option<&'a str> {
@@ -171,7 +216,7 @@ fn split_path(text: &str, whole: bool) -> Option<(String, String)> {
 
 #[cfg(test)]
 mod tests {
-    use super::RepoSpec;
+    use super::{Duration, RepoSpec};
 
     fn parts(text: &str) -> Option<(String, String, String)> {
         RepoSpec::parse(text).map(|spec| (spec.clone, spec.path, spec.reference))
@@ -179,6 +224,22 @@ mod tests {
 
     fn address(clone: &str, path: &str, reference: &str) -> (String, String, String) {
         (clone.to_owned(), path.to_owned(), reference.to_owned())
+    }
+
+    #[test]
+    fn queries_of_addresses() {
+        let parse = |text: &str| RepoSpec::parse(text).unwrap();
+        let spec = parse("https://git.example/o/r//x?version=v2&timeout=1m30s&submodules=false");
+        assert_eq!(spec.reference, "v2");
+        assert_eq!(spec.timeout, Some(Duration::from_secs(90)));
+        assert!(!spec.submodules);
+        let spec = parse("https://git.example/o/r//x?ref=a&version=b&timeout=7");
+        assert_eq!(spec.reference, "a");
+        assert_eq!(spec.timeout, Some(Duration::from_secs(7)));
+        for none in ["0", "-1", "soon", "5"] {
+            let spec = parse(&format!("https://git.example/o/r?timeout={none}x"));
+            assert_eq!(spec.timeout, None, "{none}");
+        }
     }
 
     #[test]

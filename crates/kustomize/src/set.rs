@@ -189,6 +189,10 @@ pub(crate) fn merge_patch(
     if patch.marks.name_change || patch.marks.kind_change {
         resource.store_previous();
     }
+    if clears_annotations(patch.node()) {
+        // Upstream keeps former names there.
+        resource.marks = crate::resource::Marks::default();
+    }
     let old = resource.take();
     let merged = strategic_merge(Some(old), Some(patch.node().clone()), schemas)?;
     let Some(merged) = merged.filter(|node| !node.is_empty()) else {
@@ -204,6 +208,17 @@ pub(crate) fn merge_patch(
     }
     resource.set_namespace(&before.namespace, schemas)?;
     Ok(true)
+}
+
+/// Says whether a patch takes all annotations off, those of kustomize itself included.
+fn clears_annotations(patch: &Node) -> bool {
+    let annotations = patch
+        .get("metadata")
+        .and_then(|metadata| metadata.get("annotations"));
+    annotations.is_some_and(|annotations| {
+        let directive = annotations.get("$patch").map(Node::text);
+        annotations.is_null() || matches!(directive, Some("replace" | "delete"))
+    })
 }
 
 /// Reads objects from a text, lists unfolded.

@@ -8,11 +8,12 @@
 //! Never here: clusters, Applications, projects. Nothing in a repository is ever executed, no user string reaches a
 //! shell, and "could not read" is never an empty answer.
 //!
-//! Reading order: [`repository`], [`target`], [`git`], [`render`], [`webhook`], [`metrics`].
+//! Reading order: [`repository`], [`target`], [`git`], [`remote`], [`render`], [`webhook`], [`metrics`].
 
 pub mod fetch;
 pub mod git;
 pub mod metrics;
+pub mod remote;
 pub mod render;
 pub mod repository;
 pub mod semver;

@@ -20,6 +20,13 @@ pub struct Error {
 pub(crate) enum GoPlace {
     /// `yaml: line N: …`, where N is sometimes off by one; zero leaves the line out.
     Line(usize),
+    /// As `Line`; version 3 of the library names the line where the surrounding construct starts.
+    Lines {
+        /// For version 2.
+        v2: usize,
+        /// For version 3.
+        v3: usize,
+    },
     /// `yaml: unmarshal errors:` and a list with one entry.
     List(usize),
     /// The failure comes from the conversion to JSON; it has no place.
@@ -39,13 +46,29 @@ impl Error {
     /// Returns the text Go's `yaml` library gives for the same failure.
     pub fn as_go(&self) -> String {
         match self.go {
-            GoPlace::Line(0) => format!("yaml: {}", self.message),
-            GoPlace::Line(line) => format!("yaml: line {line}: {}", self.message),
+            GoPlace::Line(line) | GoPlace::Lines { v2: line, .. } => self.at_line(line),
             GoPlace::List(line) => {
                 format!("yaml: unmarshal errors:\n  line {line}: {}", self.message)
             }
             GoPlace::Json => self.message.clone(),
         }
+    }
+}
+
+impl Error {
+    /// Returns the text that version 3 of Go's library gives for the same failure.
+    pub fn as_go_v3(&self) -> String {
+        match self.go {
+            GoPlace::Lines { v3, .. } => self.at_line(v3),
+            _ => self.as_go(),
+        }
+    }
+
+    fn at_line(&self, line: usize) -> String {
+        if line == 0 {
+            return format!("yaml: {}", self.message);
+        }
+        format!("yaml: line {line}: {}", self.message)
     }
 }
 

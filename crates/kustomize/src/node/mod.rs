@@ -5,6 +5,7 @@ mod edit;
 mod json;
 mod parse;
 mod path;
+mod repeated;
 mod resolve;
 mod write;
 
@@ -244,6 +245,11 @@ impl Node {
             Self::Scalar(scalar) => Some(scalar),
             _ => None,
         }
+    }
+
+    /// Returns what is to be told of keys that are there twice; empty when there are none.
+    pub(crate) fn repeated_keys(&self) -> Vec<String> {
+        repeated::repeated_keys(self)
     }
 
     /// Returns the field of a mapping; `None` also when it is none.

@@ -41,8 +41,9 @@ pub(crate) fn parse_documents(bytes: &[u8], limits: &Limits) -> Result<Documents
 
 /// Reads the first document; `None` for a text without content.
 pub(crate) fn first_document(bytes: &[u8], limits: &Limits) -> Result<Option<Node>> {
-    let text = driftless_yaml::decode(bytes, limits).map_err(|error| Error::new(error.as_go()))?;
-    read_first(&text, limits).map_err(|error| Error::new(error.as_go()))
+    let text =
+        driftless_yaml::decode(bytes, limits).map_err(|error| Error::new(error.as_go_v3()))?;
+    read_first(&text, limits).map_err(|error| Error::new(error.as_go_v3()))
 }
 
 fn read_first(text: &str, limits: &Limits) -> Result<Option<Node>, driftless_yaml::Error> {
@@ -52,7 +53,7 @@ fn read_first(text: &str, limits: &Limits) -> Result<Option<Node>, driftless_yam
 }
 
 fn malformed(error: &driftless_yaml::Error) -> Error {
-    Error::malformed(format!("MalformedYAMLError: {}", error.as_go()))
+    Error::malformed(format!("MalformedYAMLError: {}", error.as_go_v3()))
 }
 
 /// Cuts at `\n---…\n`.

@@ -255,6 +255,16 @@ impl Git {
         kept.map_err(|cause| repo.error(cause, None))
     }
 
+    /// Returns a client for files of a web server, with the settings that a repository there has.
+    pub(crate) fn web_client(
+        &self,
+        repository: &Repository,
+        host: &str,
+        addresses: &[std::net::SocketAddr],
+    ) -> Result<reqwest::Client, Cause> {
+        transport::web_client(repository, &self.inner.shared.options, host, addresses)
+    }
+
     fn repo(&self, repository: &Repository) -> Result<Arc<Repo>, Error> {
         let failed = |cause| Error::new(repository.url.to_string(), cause);
         let id = repository.id();

@@ -2,6 +2,8 @@
 
 use driftless_core::{Tree, TreePath};
 
+use crate::remote::Fetcher;
+
 use super::{Diagnostic, Error, Object, Request, Source, SourceType};
 
 /// What a kind of source looks at besides the tree and the application's own settings.
@@ -27,6 +29,8 @@ pub struct Ctx<'a> {
     pub evidence: &'a str,
     /// Most bytes of all manifests together.
     pub max_bytes: u64,
+    /// Fetches what is named elsewhere and records it; without it that is refused.
+    pub fetcher: Option<&'a Fetcher<'a>>,
 }
 
 /// What a render gives back.

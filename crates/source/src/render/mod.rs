@@ -23,7 +23,7 @@ pub use driftless_manifest::Object;
 pub use error::Error;
 pub use helm::{Facts, HelmCharts};
 pub use kind::{Ctx, Inputs, Output, SourceKind, Unsupported};
-pub use kustomize::Kustomizations;
+pub use kustomize::{Kustomizations, LocalCharts};
 pub use lookup::{FETCHED, LOOKUP, LookupTree, ObjectName, Objects, fetched_name};
 use lookup::{fetched_path, lookup_path};
 pub use options::Options;

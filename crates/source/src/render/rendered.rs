@@ -13,6 +13,7 @@ use parking_lot::Mutex;
 use sha2::{Digest as _, Sha256};
 
 use super::{Error, SourceType};
+use crate::remote::Pin;
 
 /// Largest unpacked set; a stored one that claims more is corrupt.
 const MAX_UNPACKED: u64 = 1 << 30;
@@ -124,6 +125,8 @@ pub struct Rendered {
     pub trace: Arc<Trace>,
     /// Whether an earlier result was used.
     pub cached: bool,
+    /// What was fetched for it from elsewhere.
+    pub pins: Arc<[Pin]>,
     pub(super) set: Arc<PackedSet>,
 }
 

@@ -13,6 +13,7 @@ use super::request::{CacheUse, Key, Request, Source, SourceType};
 use super::store::{Disk, Found, Memory};
 use super::{Error, HelmCharts, Kustomizations, Options, PlainManifests, Rendered, overrides};
 use crate::metrics::{CacheResult, Metrics};
+use crate::remote::{Fetcher, Files};
 
 /// Longer traces are checked off the async threads.
 const INLINE_TRACE: usize = 4096;
@@ -32,6 +33,7 @@ struct Inner {
     slots: Arc<Semaphore>,
     memory: Memory,
     disk: Disk,
+    remote_files: Files,
 }
 
 impl Renderer {
@@ -64,6 +66,7 @@ impl Renderer {
             slots: Arc::new(Semaphore::new(parallelism)),
             memory: Memory::new(options.memory_bytes),
             disk: Disk::open(&options)?,
+            remote_files: Files::default(),
             options,
         };
         Ok(Self {
@@ -144,7 +147,9 @@ impl Inner {
         longest: usize,
     ) -> Result<Option<Rendered>, Error> {
         for found in self.memory.get(key) {
-            if found.trace.len() <= longest && Self::holds(&found, request)? {
+            // What is elsewhere is asked for off the async threads.
+            let inline = longest == usize::MAX || found.pins.is_empty();
+            if inline && found.trace.len() <= longest && self.holds(&found, request)? {
                 self.metrics.render(CacheResult::Hit);
                 return Ok(Some(found.to_rendered(request)));
             }
@@ -153,14 +158,33 @@ impl Inner {
     }
 
     /// Says whether a result is what a render would give now.
-    fn holds(found: &Found, request: &Request) -> Result<bool, Error> {
+    fn holds(&self, found: &Found, request: &Request) -> Result<bool, Error> {
         if found
             .cluster
             .is_some_and(|cluster| cluster != request.cluster_key())
         {
             return Ok(false);
         }
-        found.trace.holds(&*request.tree).map_err(Error::from_tree)
+        if !found
+            .trace
+            .holds(&*request.tree)
+            .map_err(Error::from_tree)?
+        {
+            return Ok(false);
+        }
+        if found.pins.is_empty() {
+            return Ok(true);
+        }
+        Ok(self
+            .fetcher(request)
+            .is_some_and(|fetcher| fetcher.holds(&found.pins)))
+    }
+
+    /// Returns what fetches for a render, when anything may be fetched.
+    fn fetcher<'a>(&'a self, request: &'a Request) -> Option<Fetcher<'a>> {
+        let handle = tokio::runtime::Handle::try_current().ok()?;
+        let remotes = request.remotes.as_ref()?;
+        Some(Fetcher::new(remotes, &self.remote_files, handle))
     }
 
     fn render(&self, key: &Key, request: &Request) -> Result<Rendered, Error> {
@@ -169,7 +193,7 @@ impl Inner {
                 return Ok(rendered);
             }
             if let Some(found) = self.disk.get(key)
-                && Self::holds(&found, request)?
+                && self.holds(&found, request)?
             {
                 let found = Arc::new(found);
                 self.memory.put(*key, found.clone());
@@ -198,6 +222,7 @@ impl Inner {
                 evidence,
             });
         };
+        let fetcher = self.fetcher(request);
         let cx = Ctx {
             request,
             source,
@@ -205,6 +230,7 @@ impl Inner {
             path,
             evidence: &evidence,
             max_bytes: self.options.max_directory_bytes,
+            fetcher: fetcher.as_ref(),
         };
         let output = kind.render(&cx)?;
         let cluster = match kind.inputs(request) {
@@ -218,6 +244,7 @@ impl Inner {
             trace: Arc::new(tree.into_trace()),
             cluster,
             set: Arc::new(set),
+            pins: fetcher.map(Fetcher::into_pins).unwrap_or_default().into(),
         })
     }
 }
@@ -231,6 +258,7 @@ impl Found {
             trace: self.trace.clone(),
             cached: true,
             set: self.set.clone(),
+            pins: self.pins.clone(),
         }
     }
 }

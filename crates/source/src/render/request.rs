@@ -6,6 +6,7 @@ use driftless_core::{AppKey, Namespace, ProjectName, Revision, Tree};
 use sha2::{Digest as _, Sha256};
 
 use super::Facts;
+use crate::remote::Remotes;
 use crate::repository::RepositoryId;
 
 /// The kinds of sources (argocd-contract §6.1).
@@ -128,6 +129,9 @@ pub struct Request {
     pub enabled: Enabled,
     /// Options of kustomize that the administrator set (`kustomize.buildOptions`).
     pub kustomize_options: Arc<str>,
+    /// The way to what kustomizations name elsewhere; `None` refuses it. Not part of the key: what was fetched is
+    /// recorded, and asked for again before a result is reused.
+    pub remotes: Option<Remotes>,
     /// Whether earlier results may be used.
     pub cache: CacheUse,
 }

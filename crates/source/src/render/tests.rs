@@ -35,6 +35,7 @@ fn request(listing: &str, change: impl FnOnce(&mut Request)) -> Request {
         api_versions: Arc::new([]),
         enabled: Enabled::default(),
         kustomize_options: "".into(),
+        remotes: None,
         cache: CacheUse::Use,
     };
     change(&mut request);

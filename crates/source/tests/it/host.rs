@@ -29,6 +29,8 @@ pub(crate) struct Behaviour {
     pub(crate) redirect: Option<String>,
     /// Answers with a web page.
     pub(crate) page: bool,
+    /// Answers with this file.
+    pub(crate) file: Option<String>,
 }
 
 /// A running host; ends with the value.
@@ -213,6 +215,9 @@ async fn answer(request: &Request, root: &Path, now: &Behaviour) -> Vec<u8> {
             &format!("Location: {target}{}?{}", request.path, request.query),
             b"",
         );
+    }
+    if let Some(file) = &now.file {
+        return plain(200, "Content-Type: text/plain", file.as_bytes());
     }
     if now.page {
         return plain(200, "Content-Type: text/html", b"<html>Log in first</html>");

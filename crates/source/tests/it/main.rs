@@ -14,5 +14,6 @@ mod fixture;
 mod host;
 mod http;
 mod local;
+mod remote;
 mod scale;
 mod ssh;

@@ -33,6 +33,7 @@ fn request(
         api_versions: Arc::new([]),
         enabled: Enabled::default(),
         kustomize_options: "".into(),
+        remotes: None,
         cache: CacheUse::Use,
     }
 }

@@ -506,22 +506,30 @@ pub(crate) fn is_alpha(byte: u8) -> bool {
 /// An error of the scanner: Go names the line of the problem, or of its context on the first line.
 pub(crate) fn scan_error(here: Mark, context: Mark, message: &str) -> Error {
     let mut error = at(here, message.to_owned());
-    error.go = GoPlace::Line(if here.line > 0 {
-        here.line as usize + 1
-    } else {
-        context.line as usize
-    });
+    error.go = GoPlace::Lines {
+        v2: match here.line {
+            0 => context.line as usize,
+            line => line as usize + 1,
+        },
+        v3: match (context.line, here.line) {
+            (0, 0) => 0,
+            (0, line) | (line, _) => line as usize + 1,
+        },
+    };
     error
 }
 
 /// An error of the parser: Go counts its lines from zero, and leaves out line zero.
 pub(crate) fn parse_error(here: Mark, context: Mark, message: &str) -> Error {
     let mut error = at(here, message.to_owned());
-    error.go = GoPlace::Line(if here.line > 0 {
-        here.line as usize
-    } else {
-        context.line as usize
-    });
+    let place = |first: Mark, second: Mark| match first.line {
+        0 => second.line as usize,
+        line => line as usize,
+    };
+    error.go = GoPlace::Lines {
+        v2: place(here, context),
+        v3: place(context, here),
+    };
     error
 }
 

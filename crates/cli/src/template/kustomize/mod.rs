@@ -1,16 +1,21 @@
 //! `driftless template kustomize`: kustomizations on disk, built as `kubectl kustomize` builds them.
 
-mod charts;
 mod disk;
+mod remote;
 
 use std::path::Path;
 
-use driftless_kustomize::{HelmOptions, LoadRestrictor, Options, Order, Services, build};
+use driftless_core::Tree;
+use driftless_kustomize::{
+    HelmOptions, LoadRestrictor, Objects, Options, Order, Outcome, Remotes as _, RepoSpec,
+    Services, build,
+};
+use driftless_source::render::LocalCharts;
 
 use super::Printed;
 use super::flags::{self, Flag, Kind, Parsed, flag};
-use charts::LocalCharts;
 use disk::Disk;
+use remote::OnDemand;
 
 /// Arguments of `kustomize build`: `[DIR] [flags]`.
 #[derive(clap::Args, Debug, Clone, Default)]
@@ -31,13 +36,14 @@ const FLAGS: &[Flag] = &[
     flag("helm-kube-version", None, Kind::Text, "Kubernetes version that charts see"),
     flag("helm-api-versions", None, Kind::List, "further API versions that charts see"),
     flag("load-restrictor", None, Kind::Text, "LoadRestrictionsRootOnly (default) or LoadRestrictionsNone"),
-    flag("output", Some('o'), Kind::Text, "write to this file instead of printing"),
+    flag("output", Some('o'), Kind::Text, "write to this file, or one file for each object into this folder"),
     flag("reorder", None, Kind::Text, "legacy or none; the kustomization's sortOptions count before it"),
     flag("enable-managedby-label", None, Kind::Switch, "label every object with app.kubernetes.io/managed-by"),
     flag("help", Some('h'), Kind::Switch, "print this text"),
     // No program is ever run.
     flag("helm-command", None, Kind::Text, "accepted, no effect: charts are rendered in process"),
     flag("helm-debug", None, Kind::Switch, "accepted, no effect"),
+    flag("stack-trace", None, Kind::Switch, "accepted, no effect"),
     flag("env", Some('e'), Kind::Texts, "accepted, no effect: functions do not run"),
     flag("as-current-user", None, Kind::Switch, "accepted, no effect: functions do not run"),
     flag("mount", None, Kind::Texts, "accepted, no effect: functions do not run"),
@@ -53,6 +59,7 @@ const FLAGS: &[Flag] = &[
 pub struct Renderer {
     charts: LocalCharts,
     disk: Disk,
+    remotes: OnDemand,
 }
 
 impl Renderer {
@@ -93,42 +100,75 @@ impl Renderer {
             _ => return Err("specify one path to kustomization.yaml".to_owned()),
         };
         let options = options(parsed)?;
-        let absolute = std::path::absolute(dir.join(folder))
-            .map_err(|error| format!("abs path error on '{folder}' : {error}"))?;
-        self.disk.forget();
-        let outcome = build(
-            &self.disk,
-            &absolute.to_string_lossy(),
-            &options,
-            Services {
-                charts: Some(&self.charts),
-                ..Services::default()
-            },
-        );
+        for (flag, advice) in DEPRECATED {
+            if parsed.text(flag).is_some() {
+                warnings.push_str(&format!("Flag --{flag} has been deprecated, {advice}\n"));
+            }
+        }
+        let outcome = self.build(dir, folder, options)?;
         for warning in outcome.warnings {
             warnings.push_str(&warning);
             warnings.push('\n');
         }
-        let text = outcome
-            .result
-            .and_then(|objects| objects.to_yaml())
-            .map_err(|error| error.to_string())?;
+        let objects = outcome.result.map_err(|error| error.to_string())?;
         match parsed.text("output").filter(|file| !file.is_empty()) {
-            None => Ok(text),
-            Some(file) => {
-                let file = dir.join(file);
-                if file.is_dir() {
-                    return Err(format!(
-                        "{}: one file for each object is not supported; name a file",
-                        file.display()
-                    ));
-                }
-                std::fs::write(&file, text)
-                    .map_err(|error| format!("open {}: {error}", file.display()))?;
-                Ok(String::new())
-            }
+            None => objects.to_yaml().map_err(|error| error.to_string()),
+            Some(file) => write(&dir.join(file), &objects).map(|()| String::new()),
         }
     }
+
+    /// Builds a folder on disk, or of a repository.
+    fn build(&mut self, dir: &Path, folder: &str, options: Options) -> Result<Outcome, String> {
+        self.disk.forget();
+        let services = Services {
+            charts: Some(&self.charts),
+            remotes: Some(&self.remotes),
+            ..Services::default()
+        };
+        if let Some(spec) = RepoSpec::parse(folder) {
+            let base = self.remotes.repository(&spec);
+            let base = base.map_err(|error| error.to_string())?;
+            let options = Options {
+                root: base.name,
+                ..options
+            };
+            let tree: &dyn Tree = &*base.tree;
+            return Ok(build(tree, &spec.path, &options, services));
+        }
+        let absolute = std::path::absolute(dir.join(folder))
+            .map_err(|error| format!("abs path error on '{folder}' : {error}"))?;
+        let path = absolute.to_string_lossy();
+        Ok(build(&self.disk, &path, &options, services))
+    }
+}
+
+/// Flags that kustomize advises against, and what it says.
+const DEPRECATED: [(&str, &str); 2] = [
+    (
+        "reorder",
+        "use the new 'sortOptions' field in kustomization.yaml instead.",
+    ),
+    (
+        "enable-managedby-label",
+        "The flag `enable-managedby-label` has been deprecated. Use the `managedByLabel` option in the `buildMetadata` field instead.",
+    ),
+];
+
+/// Writes one file, or one for each object where the path is a folder.
+fn write(path: &Path, objects: &Objects) -> Result<(), String> {
+    let put = |path: &Path, text: String| {
+        std::fs::write(path, text).map_err(|error| format!("open {}: {error}", path.display()))
+    };
+    if !path.is_dir() {
+        return put(path, objects.to_yaml().map_err(|error| error.to_string())?);
+    }
+    let files = objects.to_files().map_err(|error| error.to_string())?;
+    for (name, text) in files {
+        // Names of objects come from the kustomization: they stay in the folder.
+        let name = name.replace(['/', '\\'], "_");
+        put(&path.join(name), text)?;
+    }
+    Ok(())
 }
 
 fn options(parsed: &Parsed) -> Result<Options, String> {

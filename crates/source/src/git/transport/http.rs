@@ -43,18 +43,24 @@ struct ClientKey {
     no_proxy: String,
 }
 
-impl Clients {
-    fn get(&self, repository: &Repository, options: &Options) -> Result<Client, Cause> {
-        let key = ClientKey {
+impl ClientKey {
+    fn of(repository: &Repository) -> Self {
+        Self {
             tls: repository.tls.clone(),
             proxy: repository.proxy.clone(),
             no_proxy: repository.no_proxy.clone(),
-        };
+        }
+    }
+}
+
+impl Clients {
+    fn get(&self, repository: &Repository, options: &Options) -> Result<Client, Cause> {
+        let key = ClientKey::of(repository);
         let mut clients = self.0.lock();
         if let Some((_, client)) = clients.iter().find(|(known, _)| *known == key) {
             return Ok(client.clone());
         }
-        let client = build(&key, options)?;
+        let client = build(builder(&key, options)?)?;
         if clients.len() >= MAX_CLIENTS {
             clients.remove(0);
         }
@@ -63,15 +69,36 @@ impl Clients {
     }
 }
 
-fn build(key: &ClientKey, options: &Options) -> Result<Client, Cause> {
+/// Returns a client for files of one host, connected to these addresses where there are any.
+pub(crate) fn web_client(
+    repository: &Repository,
+    options: &Options,
+    host: &str,
+    addresses: &[std::net::SocketAddr],
+) -> Result<Client, Cause> {
+    let mut builder = builder(&ClientKey::of(repository), options)?;
+    if !addresses.is_empty() {
+        builder = builder.resolve_to_addrs(host, addresses);
+    }
+    build(builder)
+}
+
+fn setting(what: &str) -> Cause {
+    Cause::Unreachable {
+        doing: "preparing the connection",
+        detail: what.to_owned(),
+    }
+}
+
+fn build(builder: reqwest::ClientBuilder) -> Result<Client, Cause> {
+    builder.build().map_err(|error| setting(&describe(&error)))
+}
+
+fn builder(key: &ClientKey, options: &Options) -> Result<reqwest::ClientBuilder, Cause> {
     // Whoever comes first chooses for the process; everyone here chooses the same.
     rustls::crypto::ring::default_provider()
         .install_default()
         .ok();
-    let setting = |what: &str| Cause::Unreachable {
-        doing: "preparing the connection",
-        detail: what.to_owned(),
-    };
     let mut builder = Client::builder()
         .user_agent(format!("git/{AGENT}"))
         .redirect(reqwest::redirect::Policy::none())
@@ -99,7 +126,7 @@ fn build(key: &ClientKey, options: &Options) -> Result<Client, Cause> {
             .no_proxy(reqwest::NoProxy::from_string(&key.no_proxy));
         builder = builder.proxy(proxy);
     }
-    builder.build().map_err(|error| setting(&describe(&error)))
+    Ok(builder)
 }
 
 /// What the host told about itself.

@@ -4,7 +4,7 @@ mod http;
 mod local;
 mod ssh;
 
-pub(crate) use self::http::{Clients, Http};
+pub(crate) use self::http::{Clients, Http, web_client};
 pub(crate) use local::{Local, blocking};
 pub(crate) use ssh::Ssh;
 

@@ -32,6 +32,7 @@ fn request(listing: &str, helm: serde_json::Value) -> Request {
         api_versions: vec!["demo.example/v1".to_owned()].into(),
         enabled: Enabled::default(),
         kustomize_options: "".into(),
+        remotes: None,
         cache: CacheUse::Use,
     }
 }

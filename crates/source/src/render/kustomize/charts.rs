@@ -1,4 +1,4 @@
-//! Charts of `helmCharts`, rendered by the chart engine out of the same tree.
+//! Charts of `helmCharts`, rendered by the chart engine out of the same tree. The command line uses it too.
 
 use driftless_core::class::render_chain;
 use driftless_gotemplate::{Budget, bytes};
@@ -6,17 +6,17 @@ use driftless_helm::values::Overrides;
 use driftless_helm::{Capabilities, Engine, KubeVersion, Options, Release, Show, load};
 use driftless_kustomize::{ChartRequest, Charts, Error};
 
-/// Renders charts that are in the repository.
+/// Renders charts that lie beside their kustomization.
 #[derive(Default)]
-pub(super) struct InProcess {
+pub struct LocalCharts {
     engine: Engine,
 }
 
-impl Charts for InProcess {
+impl Charts for LocalCharts {
     fn render(&self, request: &ChartRequest<'_>) -> Result<String, Error> {
         if !request.is_local {
             return Err(Error::refused(format!(
-                "chart '{}' of {} is not in the repository, and charts are not fetched during a render",
+                "chart '{}' of {} does not lie beside the kustomization, and charts are not fetched",
                 request.name, request.repo
             )));
         }
@@ -25,7 +25,7 @@ impl Charts for InProcess {
     }
 }
 
-impl InProcess {
+impl LocalCharts {
     fn text(&self, request: &ChartRequest<'_>) -> Result<String, String> {
         let limits = load::Limits::default();
         let chart = load::from_tree(request.tree, &request.folder, &limits)

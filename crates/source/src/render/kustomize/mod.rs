@@ -1,7 +1,7 @@
 //! Kustomizations in Git (argocd-contract §6.4), built in this process.
 //!
 //! Upstream: argo-cd util/kustomize (v3.1), differs: nothing is written to disk, the fields of the source change the
-//! kustomization as it is read; remote bases are refused, since a render asks nothing of the network; plugins that are
+//! kustomization as it is read; remote bases come through mirrors, and what was fetched is recorded; plugins that are
 //! programs never run.
 
 mod charts;
@@ -17,14 +17,14 @@ use driftless_kustomize::{HelmOptions, LoadRestrictor, Options, Services, build}
 use driftless_manifest::Object;
 
 use super::{Ctx, Diagnostic, Error, Inputs, Output, Request, Severity, SourceKind, SourceType};
-use charts::InProcess;
+pub use charts::LocalCharts;
 use edit::Edits;
 use section::Section;
 
 /// The kind for kustomizations.
 #[derive(Default)]
 pub struct Kustomizations {
-    charts: InProcess,
+    charts: LocalCharts,
 }
 
 /// Options of `kustomize build` that the administrator set.
@@ -116,7 +116,7 @@ impl SourceKind for Kustomizations {
         };
         let services = Services {
             charts: Some(&self.charts),
-            remotes: None,
+            remotes: cx.fetcher.map(|fetcher| fetcher as _),
             edit: Some(&edits),
         };
         let outcome = build(cx.tree, cx.path.as_str(), &options, services);

@@ -29,6 +29,7 @@ fn request(listing: &str, kustomize: Value) -> Request {
         api_versions: vec!["demo.example/v1".to_owned()].into(),
         enabled: Enabled::default(),
         kustomize_options: "".into(),
+        remotes: None,
         cache: CacheUse::Use,
     }
 }

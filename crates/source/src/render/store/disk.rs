@@ -89,6 +89,7 @@ impl Disk {
             trace: Arc::new(Trace::from_bytes(trace)?),
             cluster: header.cluster(),
             set: Arc::new(read_set(&self.set_path(digest), digest)?),
+            pins: header.pins.into(),
         })
     }
 
@@ -104,12 +105,13 @@ impl Disk {
 
     fn try_put(&self, key: &Key, found: &Found) -> io::Result<()> {
         self.write_set(&found.set)?;
-        let header = Header::new(
+        let mut header = Header::new(
             found.source_type,
             found.set.digest,
             found.cluster,
             &found.diagnostics,
         );
+        header.pins = found.pins.to_vec();
         let path = self.entry_path(key);
         create_parent(&path)?;
         write_whole(&path, &seal(&header, &found.trace.to_bytes())?)
@@ -211,6 +213,7 @@ impl Disk {
                 trace: Arc::default(),
                 cached: true,
                 set: Arc::new(set),
+                pins: Arc::default(),
             });
         }
         Ok(Some(sets))

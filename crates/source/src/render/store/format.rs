@@ -7,6 +7,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::super::rendered::{Diagnostic, SetDigest, Severity};
 use super::super::request::{Key, SourceType};
+use crate::remote::Pin;
 use crate::repository::hex;
 
 const MAGIC: &[u8] = b"driftless render 1\n";
@@ -21,6 +22,9 @@ pub(super) struct Header {
     cluster: Option<String>,
     #[serde(default)]
     diagnostics: Vec<(String, String)>,
+    /// What was fetched from elsewhere.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) pins: Vec<Pin>,
     /// The commit, where it matters.
     #[serde(default)]
     pub(super) revision: String,
@@ -42,6 +46,7 @@ impl Header {
                 .iter()
                 .map(|told| (told.file.clone(), told.message.clone()))
                 .collect(),
+            pins: Vec::new(),
             revision: String::new(),
         }
     }

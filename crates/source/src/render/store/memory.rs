@@ -74,6 +74,7 @@ impl Memory {
                 trace: found.trace.clone(),
                 cluster: found.cluster,
                 set,
+                pins: found.pins.clone(),
             }),
             _ => {
                 state

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use super::rendered::{Diagnostic, PackedSet};
 use super::renderer::SharedTrace;
 use super::request::{Key, SourceType};
+use crate::remote::Pin;
 
 pub(super) use disk::Disk;
 pub(super) use memory::Memory;
@@ -21,4 +22,6 @@ pub(super) struct Found {
     /// Identity of the cluster, for kinds that look at it.
     pub(super) cluster: Option<Key>,
     pub(super) set: Arc<PackedSet>,
+    /// What was fetched from elsewhere.
+    pub(super) pins: Arc<[Pin]>,
 }
