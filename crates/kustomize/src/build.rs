@@ -11,7 +11,6 @@ use crate::generate::helm::ChartGenerator;
 use crate::generate::{Kind, merge_options};
 use crate::kustomization::{COMPONENT, Kustomization, SortOptions, Var};
 use crate::load::{Budget, Loader};
-use crate::node::write_yaml;
 use crate::options::{Edit, Options, Order, Services};
 use crate::origin::Origin;
 use crate::plugin::{self, Generator};
@@ -30,6 +29,8 @@ use crate::transform::{Transformer, hash, order, reference};
 
 /// File names of kustomizations; exactly one has to be there.
 const FILE_NAMES: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
+/// The label by which validators may say that they were there.
+const VALIDATED_BY: &str = "validated-by";
 const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 /// The version whose behaviour this is, as the label tells it.
 const VERSION: &str = "kustomize-v5.8.1";
@@ -218,7 +219,7 @@ impl<'a> Build<'a> {
         let config = self.config(target)?;
         merge_shared(&mut all.config, &config)?;
         for path in &target.kustomization.crds {
-            let failed = || format!("loading CRDs {:?}", target.kustomization.crds);
+            let failed = || format!("loading CRDs [{}]", target.kustomization.crds.join(" "));
             let bytes = target.loader.load(path).context(failed)?;
             let config = config::from_crds(&bytes, path).context(failed)?;
             merge_shared(&mut all.config, &Arc::new(config)).context(|| "merging CRDs")?;
@@ -509,12 +510,12 @@ impl<'a> Build<'a> {
         transformers.extend(self.plugin_transformers(target, &entries)?);
         for (transformer, origin) in transformers {
             transformer.run(&mut all.set, &mut self.schemas)?;
+            all.set.drop_empty();
             if let Some(origin) = &origin {
                 for resource in &mut all.set.list {
                     origin.changed(resource)?;
                 }
             }
-            all.set.drop_empty();
         }
         Ok(())
     }
@@ -522,19 +523,10 @@ impl<'a> Build<'a> {
     fn validators(&mut self, target: &mut Target<'_>, all: &mut Accumulator) -> Result<()> {
         let entries = std::mem::take(&mut target.kustomization.validators);
         for (validator, _) in self.plugin_transformers(target, &entries)? {
-            let text = |set: &Set| -> Result<Vec<String>> {
-                set.list
-                    .iter()
-                    .map(|resource| write_yaml(resource.node()))
-                    .collect()
-            };
-            let before = text(&all.set)?;
+            let before = all.set.list.clone();
             validator.run(&mut all.set, &mut self.schemas)?;
-            if before != text(&all.set)? {
-                return Err(Error::new(
-                    "validator shouldn't modify the resource map: nodes unequal",
-                ));
-            }
+            check_unchanged(&before, &all.set.list)
+                .context(|| "validator shouldn't modify the resource map")?;
         }
         Ok(())
     }
@@ -580,7 +572,13 @@ impl<'a> Build<'a> {
             all.push(("ImageTagTransformer", Transformer::Image(one)));
         }
         if !given.replacements.is_empty() {
-            let one = Replacements::new(given.replacements.clone(), &target.loader)?;
+            let kind = "ReplacementTransformer";
+            let one =
+                Replacements::new(given.replacements.clone(), &target.loader).context(|| {
+                    let entries = given.replacements.iter().map(|one| one.given.clone());
+                    let entries: Vec<Value> = entries.map(|one| without_empty(&one)).collect();
+                    trouble(kind, &serde_json::json!({ "Replacements": entries }))
+                })?;
             all.push(("ReplacementTransformer", Transformer::Replacements(one)));
         }
         let origin = target.origin.as_ref();
@@ -613,6 +611,37 @@ impl<'a> Build<'a> {
         }
         Ok(())
     }
+}
+
+/// Fails when a validator changed more than the label that says it was there.
+fn check_unchanged(before: &[Resource], after: &[Resource]) -> Result<()> {
+    if before.len() != after.len() {
+        return Err(Error::new("lists have different number of entries"));
+    }
+    for one in before {
+        let id = one.id();
+        let same: Vec<&Resource> = after.iter().filter(|other| other.id().equals(id)).collect();
+        let [other] = same.as_slice() else {
+            return Err(Error::new(match same.len() {
+                0 => format!("id in self missing from other; id: {id}"),
+                count => format!("id in self matches {count} in other; id: {id}"),
+            }));
+        };
+        let mut other = (*other).clone();
+        let mut labels = other.labels();
+        if labels.remove(VALIDATED_BY).is_some() {
+            other.set_labels(labels)?;
+        }
+        let (one, other) = (one.shown_json(), other.shown_json());
+        if one != other {
+            // Upstream goes on with where both are in memory.
+            let place = "&resource.Resource{RNode:yaml.RNode{fieldPath:[]string(nil), value:(*yaml.Node)(0x0), ShouldKeep:false, Match:[]string(nil)}, refVarNames:[]string(nil)}";
+            return Err(Error::new(format!(
+                "nodes unequal: \n -- {one},\n -- {other}\n\n--\n{place}\n------\n{place}\n"
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// A base that was accumulated.

@@ -20,7 +20,12 @@ pub(crate) struct At {
     unknown: Unknown,
     /// Go's name of the type that holds the field.
     holder: &'static str,
+    /// Go's name of the type that holds this place, when it is one of a type with fields of its own.
+    outer: Option<&'static str>,
     path: String,
+    /// Whether numbers and booleans are taken for strings where strings belong, as `sigs.k8s.io/yaml` does when it
+    /// knows the type it reads into. The kustomization itself is turned into JSON before.
+    converts: bool,
 }
 
 impl At {
@@ -28,8 +33,15 @@ impl At {
         Self {
             unknown,
             holder,
+            outer: None,
             path: String::new(),
+            converts: holder != "Kustomization",
         }
+    }
+
+    /// Returns Go's name of the type that holds the field.
+    pub(crate) fn holder(&self) -> &'static str {
+        self.holder
     }
 
     fn field(&self, name: &str) -> Self {
@@ -40,6 +52,7 @@ impl At {
         };
         Self {
             path,
+            outer: None,
             ..self.clone()
         }
     }
@@ -48,6 +61,7 @@ impl At {
     pub(crate) fn of(&self, holder: &'static str) -> Self {
         Self {
             holder,
+            outer: Some(self.holder),
             ..self.clone()
         }
     }
@@ -69,11 +83,13 @@ impl At {
         }
         Error::new(format!(
             "json: cannot unmarshal {found} into Go struct field {}.{} of type {wanted}",
-            self.holder, self.path
+            self.outer.unwrap_or(self.holder),
+            self.path
         ))
     }
 
-    /// Calls `take` with each field that is known and not null.
+    /// Calls `take` with each field that is known and not null. Fields of types that Go embeds have the names of
+    /// those types before theirs, with dots between: they are part of messages alone.
     pub(crate) fn object<'v>(
         &self,
         value: &'v Value,
@@ -87,15 +103,15 @@ impl At {
             _ => return Err(self.mismatch(value, wanted)),
         };
         for (key, value) in entries {
-            let known = fields
-                .iter()
-                .find(|field| *field == key)
-                .or_else(|| fields.iter().find(|field| field.eq_ignore_ascii_case(key)));
+            let all = || fields.iter().map(|field| (*field, short(field)));
+            let known = all()
+                .find(|(_, field)| field == key)
+                .or_else(|| all().find(|(_, field)| field.eq_ignore_ascii_case(key)));
             match known {
-                Some(field) if value.is_null() => {
-                    let _ = field;
+                Some(_) if value.is_null() => {}
+                Some((whole, field)) => {
+                    take(field, value, &self.field(whole))?;
                 }
-                Some(field) => take(field, value, &self.field(field))?,
                 None if self.unknown == Unknown::Refuse => {
                     return Err(Error::new(format!("json: unknown field {key:?}")));
                 }
@@ -106,10 +122,20 @@ impl At {
     }
 
     pub(crate) fn string(&self, value: &Value) -> Result<String> {
+        self.string_of(value, "string")
+    }
+
+    /// Reads a string of a type with a name of its own.
+    pub(crate) fn string_of(&self, value: &Value, wanted: &str) -> Result<String> {
         match value {
             Value::Null => Ok(String::new()),
             Value::String(text) => Ok(text.clone()),
-            _ => Err(self.mismatch(value, "string")),
+            Value::Bool(value) if self.converts => Ok(value.to_string()),
+            Value::Number(number) if self.converts => Ok(match number.as_f64() {
+                Some(value) if number.is_f64() => driftless_yaml::format_g(value),
+                _ => number.to_string(),
+            }),
+            _ => Err(self.mismatch(value, wanted)),
         }
     }
 
@@ -157,11 +183,15 @@ impl At {
             Value::Null => Ok(BTreeMap::new()),
             Value::Object(entries) => entries
                 .iter()
-                .map(|(key, value)| Ok((key.clone(), self.field(key).string(value)?)))
+                .map(|(key, value)| Ok((key.clone(), self.string(value)?)))
                 .collect(),
             _ => Err(self.mismatch(value, "map[string]string")),
         }
     }
+}
+
+fn short(field: &'static str) -> &'static str {
+    field.rsplit('.').next().unwrap_or(field)
 }
 
 /// Reads a YAML or JSON text as Go's `sigs.k8s.io/yaml` does: one document, the last of repeated keys counts.

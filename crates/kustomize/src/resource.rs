@@ -488,6 +488,17 @@ impl Resource {
 
     /// Returns the object with kustomize's internal annotations, as messages show it.
     pub(crate) fn shown(&self) -> String {
+        crate::node::write_yaml(&self.with_marks()).unwrap_or_default()
+    }
+
+    /// As [`Resource::shown`], as JSON.
+    pub(crate) fn shown_json(&self) -> String {
+        crate::node::to_json(&self.with_marks())
+            .map(|value| crate::transform::hash::go_json(&value))
+            .unwrap_or_default()
+    }
+
+    fn with_marks(&self) -> Node {
         let mut node = self.node.clone();
         if self.marks.any() {
             let mut annotations = self.annotations();
@@ -497,7 +508,7 @@ impl Resource {
             // A failure leaves them out of the message.
             let _ = set_strings(&mut node, "annotations", annotations);
         }
-        crate::node::write_yaml(&node).unwrap_or_default()
+        node
     }
 
     /// Takes off what is not for the reader of the result. Annotations become strings on the way.

@@ -165,7 +165,7 @@ fn platform(group: &str) -> Vec<(String, String)> {
     ));
     files.push((
         "component/kustomization.yaml".to_owned(),
-        "apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\nimages: [{name: example/part, newTag: '2'}]\npatches:\n- target: {kind: Deployment}\n  patch: '[{op: add, path: /spec/template/spec/priority, value: 0}]'\n"
+        "apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\nimages: [{name: example/part, newTag: '2'}]\npatches:\n- target: {kind: Deployment}\n  patch: '[{\"op\": \"add\", \"path\": \"/spec/template/spec/terminationGracePeriodSeconds\", \"value\": 5}]'\n"
             .to_owned(),
     ));
     files.push((

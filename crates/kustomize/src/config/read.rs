@@ -61,7 +61,7 @@ fn back_reference(value: &Value, at: &At) -> Result<BackReference> {
     at.of("NameBackReferences").object(
         value,
         "builtinconfig.NameBackReferences",
-        &["group", "version", "kind", "fieldSpecs"],
+        &["Gvk.group", "Gvk.version", "Gvk.kind", "fieldSpecs"],
         |field, value, at| {
             if field == "fieldSpecs" {
                 reference.referrers = at.list(value, "types.FsSlice", field_spec)?;
@@ -88,7 +88,7 @@ pub(crate) fn field_spec(value: &Value, at: &At) -> Result<FieldSpec> {
     at.of("FieldSpec").object(
         value,
         "types.FieldSpec",
-        &["group", "version", "kind", "path", "create"],
+        &["Gvk.group", "Gvk.version", "Gvk.kind", "path", "create"],
         |field, value, at| {
             match field {
                 "path" => spec.path = at.string(value)?,

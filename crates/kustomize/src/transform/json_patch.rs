@@ -20,9 +20,8 @@ impl JsonPatch {
             return Err(Error::new("empty json patch operations"));
         }
         let value = if text.starts_with('[') {
-            let limits = driftless_yaml::Limits::default();
-            driftless_yaml::parse_first(text.as_bytes(), &limits, driftless_yaml::Duplicates::Last)
-                .map_err(|error| Error::new(error.as_go()))?
+            // Only what does not look like JSON may be YAML.
+            serde_json::from_str(text).map_err(|error| not_json(text, &error))?
         } else {
             read(text.as_bytes(), driftless_yaml::Duplicates::Last)?
         };
@@ -90,6 +89,27 @@ impl JsonPatch {
         }
         Ok(())
     }
+}
+
+/// Says in Go's words where a text is no JSON, as far as that can be told.
+fn not_json(text: &str, error: &serde_json::Error) -> Error {
+    if error.is_eof() {
+        return Error::new("unexpected end of JSON input");
+    }
+    let line = text.lines().nth(error.line().saturating_sub(1));
+    let found = line.and_then(|line| line.get(error.column().saturating_sub(1)..)?.chars().next());
+    let found = found.map_or_else(String::new, |c| format!(" {c:?}"));
+    let place = error.to_string();
+    let expected = if place.starts_with("key must be a string") {
+        "looking for beginning of object key string"
+    } else if place.starts_with("expected `,` or") {
+        "after array element"
+    } else if place.starts_with("trailing characters") {
+        "after top-level value"
+    } else {
+        "looking for beginning of value"
+    };
+    Error::new(format!("invalid character{found} {expected}"))
 }
 
 fn decode(part: &str) -> String {

@@ -84,7 +84,10 @@ impl Namespace {
         for resource in &set.list {
             *counts.entry(key(resource.id())).or_default() += 1;
         }
-        for resource in &mut set.list {
+        for at in 0..set.list.len() {
+            let Some(resource) = set.list.get_mut(at) else {
+                continue;
+            };
             if resource.node().is_empty() || resource.marks.helm {
                 continue;
             }
@@ -99,9 +102,11 @@ impl Namespace {
                 *counts.entry(after.clone()).or_default() += 1;
             }
             if counts.get(&after).copied().unwrap_or_default() != 1 {
+                let same = set.list.iter().filter(|one| key(one.id()) == after);
+                let shown: Vec<String> = same.map(Resource::shown_json).collect();
                 return Err(Error::new(format!(
-                    "namespace transformation produces ID conflict: {}",
-                    resource.id()
+                    "namespace transformation produces ID conflict: [{}]",
+                    shown.join(" ")
                 )));
             }
         }
