@@ -35,6 +35,8 @@ use crate::queue::Next;
 const LOAD_LIMIT: Duration = Duration::from_secs(20);
 /// When to look again although no event said so.
 const BACKSTOP: Duration = Duration::from_secs(10);
+/// When to look again whether Applications that go first are gone.
+const ORDER: Duration = Duration::from_secs(2);
 
 /// One object that must go.
 struct Doomed {
@@ -69,7 +71,7 @@ impl Controller {
             let mut draft = Draft::new(app);
             draft.condition(ConditionType::DependencyWarning, why);
             self.patch(app, &mut draft).await;
-            return Next::After(BACKSTOP);
+            return Next::After(ORDER);
         }
         let has = |name: &str| app.metadata.finalizers.iter().any(|one| one == name);
         for (phase, run, clean_up) in [
@@ -110,7 +112,8 @@ impl Controller {
                     return next;
                 }
                 // The part is recorded before the next one begins.
-                return self.release(app, |one| one == name).await;
+                let next = self.release(app, |one| one == name).await;
+                return next.sooner(Next::After(Duration::from_millis(50)));
             }
         }
         self.release(app, annotation::is_our_finalizer).await

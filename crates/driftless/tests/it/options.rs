@@ -1,8 +1,8 @@
 //! Sync options and ways to write, where a real API server matters.
 
 use driftless_testkit::expect::{
-    absent, app_gone, condition, exists, failed, live_field, running, settled, still_exists,
-    succeeded, synced, value,
+    absent, app_gone, condition, exists, failed, live_field, result, running, settled,
+    still_exists, succeeded, synced, value,
 };
 use driftless_testkit::manifest::{annotated_config_map, config_map, crd};
 use driftless_testkit::{Expectation, Kind, Verdict, World};
@@ -137,7 +137,8 @@ async fn unknown_fields_are_refused_unless_validation_is_off() {
         .when()
         .sync()
         .then()
-        .expect(failed("notAField"))
+        .expect(failed(""))
+        .expect(result(Kind::CONFIG_MAP, "a", "SyncFailed", "notAField"))
         .when()
         .commit_file("a.yaml", file("Validate=false"))
         .sync()

@@ -1,8 +1,8 @@
 //! What a project decides about syncs: windows, service accounts, and what may be written at all.
 
 use driftless_testkit::expect::{
-    absent, app_gone, condition, equals, exists, failed, no_condition, still_exists, succeeded,
-    synced,
+    absent, app_gone, condition, equals, exists, failed, no_condition, result, settled,
+    still_exists, succeeded, synced,
 };
 use driftless_testkit::manifest::{config_map, hook_job};
 use driftless_testkit::{Given, Kind, World};
@@ -164,9 +164,14 @@ async fn objects_are_written_and_deleted_as_the_projects_service_account() {
     change(&world, json!({"destinationServiceAccounts": accounts})).await;
     let world = world
         .when()
+        .refresh()
+        .then()
+        .expect(settled())
+        .when()
         .sync()
         .then()
-        .expect(failed("deployer"))
+        .expect(failed(""))
+        .expect(result(Kind::CONFIG_MAP, "a", "SyncFailed", "deployer"))
         .expect(absent(Kind::CONFIG_MAP, "a"))
         .await;
     permit(&world, "deployer").await;
@@ -251,7 +256,16 @@ async fn the_creation_of_the_namespace_asks_the_project() {
         .await;
     let kinds = json!([{"group": "", "kind": "Namespace", "name": world.namespace}]);
     change(&world, json!({"clusterResourceWhitelist": kinds})).await;
-    world.when().sync().then().expect(succeeded()).await;
+    world
+        .when()
+        .refresh()
+        .then()
+        .expect(settled())
+        .when()
+        .sync()
+        .then()
+        .expect(succeeded())
+        .await;
 }
 
 #[tokio::test]

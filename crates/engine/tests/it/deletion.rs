@@ -141,7 +141,7 @@ fn policies_decide_what_stays() {
 
 #[test]
 fn generated_names_are_the_same_each_time() {
-    let mut generated = hook("", &[]);
+    let mut generated = hook("drain", &[]);
     generated.metadata_mut().remove("name");
     generated
         .metadata_mut()
