@@ -60,10 +60,13 @@ pub struct AppState {
     pub clock: Arc<dyn Clock>,
     fetcher: driftless_source::Fetcher,
     config: RwLock<Option<Arc<config::Config>>>,
-    rules: RwLock<HashMap<String, (Vec<ResourceVersion>, Arc<ProjectRules>)>>,
+    rules: RwLock<HashMap<String, Compiled>>,
     comparisons: RwLock<HashMap<AppKey, Arc<Comparison>>>,
     api_versions: RwLock<HashMap<ClusterUrl, ApiVersions>>,
 }
+
+/// Rules of a project, and the versions of the projects they were made from.
+type Compiled = (Vec<ResourceVersion>, Arc<ProjectRules>);
 
 /// What a cluster serves, and the discovery it was taken from.
 type ApiVersions = (Arc<driftless_kube::Discovery>, Arc<[String]>);

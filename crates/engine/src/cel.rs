@@ -393,19 +393,7 @@ impl<'a> Run<'a> {
                 pick(on, |value| value.as_object()?.get(name))
                     .map_or_else(|| error(format!("no such key: {name}")), Ok)
             }
-            Node::Index(on, index) => {
-                let on = self.value(on)?;
-                let index = self.value(index)?;
-                let found = match &*index {
-                    Value::String(name) => pick(on, |value| value.as_object()?.get(name)),
-                    Value::Number(at) => {
-                        let at = at.as_u64().and_then(|at| usize::try_from(at).ok());
-                        pick(on, |value| value.as_array()?.get(at?))
-                    }
-                    _ => None,
-                };
-                found.map_or_else(|| error(format!("no such key: {}", &*index)), Ok)
-            }
+            Node::Index(on, index) => self.index(on, index),
             Node::List(items) => {
                 let items: Result<Vec<Value>, Error> = items
                     .iter()
@@ -455,6 +443,20 @@ impl<'a> Run<'a> {
                 .each(*all, list, variable, test)
                 .and_then(|one| owned(Value::Bool(one))),
         }
+    }
+
+    fn index(&mut self, on: &'a Node, index: &'a Node) -> Found<'a> {
+        let on = self.value(on)?;
+        let index = self.value(index)?;
+        let found = match &*index {
+            Value::String(name) => pick(on, |value| value.as_object()?.get(name)),
+            Value::Number(at) => {
+                let at = at.as_u64().and_then(|at| usize::try_from(at).ok());
+                pick(on, |value| value.as_array()?.get(at?))
+            }
+            _ => None,
+        };
+        found.map_or_else(|| error(format!("no such key: {}", &*index)), Ok)
     }
 
     fn truth(&mut self, node: &'a Node) -> Result<bool, Error> {
@@ -554,10 +556,7 @@ impl<'a> Run<'a> {
 }
 
 /// Picks a part of a value, borrowed where the value is.
-fn pick<'a>(
-    value: Cow<'a, Value>,
-    part: impl Fn(&Value) -> Option<&Value>,
-) -> Option<Cow<'a, Value>> {
+fn pick(value: Cow<'_, Value>, part: impl Fn(&Value) -> Option<&Value>) -> Option<Cow<'_, Value>> {
     match value {
         Cow::Borrowed(value) => part(value).map(Cow::Borrowed),
         Cow::Owned(value) => part(&value).cloned().map(Cow::Owned),
