@@ -15,6 +15,19 @@ fn message(text: &str, error: &toml::de::Error) -> String {
     let line = before.matches('\n').count() + 1;
     let last = before.rsplit('\n').next().unwrap_or_default();
     let key = last.split('=').next().unwrap_or_default().trim();
+    let rest = text.get(at..).unwrap_or_default();
+    match error.message() {
+        "duplicate key" => {
+            let name = rest.split(['=', '\n']).next().unwrap_or_default().trim();
+            return format!(
+                "toml: line {line} (last key {name:?}): Key '{name}' has already been defined."
+            );
+        }
+        _ if key.is_empty() && rest.starts_with('=') => {
+            return format!("toml: line {line}: unexpected '=': key name appears blank");
+        }
+        _ => {}
+    }
     let place = if key.is_empty() {
         format!("toml: line {line}")
     } else {

@@ -16,7 +16,11 @@ pub(super) const FUNCS: &[Func] = &[
     func("set", &[Ty::Map, Ty::Str, Ty::Any], set),
     func("unset", &[Ty::Map, Ty::Str], |_, args| {
         map(args, 0).remove(text(args, 1));
-        Ok(plain(arg(args, 0)))
+        // A nil map has nothing to remove, and stays a map.
+        Ok(match arg(args, 0) {
+            Value::Nil => Value::map::<Str>([]),
+            given => plain(given),
+        })
     }),
     func("hasKey", &[Ty::Map, Ty::Str], |_, args| {
         Ok(Value::Bool(map(args, 0).contains(text(args, 1))))
