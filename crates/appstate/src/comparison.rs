@@ -12,7 +12,7 @@ use std::time::Duration;
 use driftless_api::Application;
 use driftless_api::application::{Condition, ConditionType, SyncStatusCode};
 use driftless_core::{AppKey, GroupKind, GroupVersionKind, ResourceKey};
-use driftless_engine::annotation::{Annotations, HookType};
+use driftless_engine::annotation::{Annotations, COMPARE_OPTIONS, HookType};
 use driftless_engine::diff::{self, IgnoreRule};
 use driftless_engine::health::{self, Health, NoRules};
 use driftless_engine::sync::progress::images;
@@ -21,11 +21,12 @@ use driftless_kube::{Cluster, Live, Wanted};
 use driftless_manifest::Object;
 use driftless_source::render::SetDigest;
 
-use crate::AppState;
 use crate::config::Config;
 use crate::desired::{Desired, DesiredObject, Prepared};
 use crate::network::external_urls;
+use crate::prediction::{Asks, Question};
 use crate::target::Target;
+use crate::{AppState, Metrics};
 
 /// How long a pass waits for the cluster's objects to be loaded.
 const LOAD_LIMIT: Duration = Duration::from_secs(20);
@@ -132,6 +133,11 @@ impl Comparison {
                 .ok()
                 .and_then(|index| self.objects.get(index))
                 .is_some_and(|one| one.status == Some(SyncStatusCode::Synced))
+    }
+
+    /// Returns what is known of an object.
+    pub fn object(&self, key: &ResourceKey) -> Option<&ObjectStatus> {
+        find(self, key)
     }
 
     /// Returns the images of all objects, sorted, each once.
@@ -252,6 +258,7 @@ impl AppState {
         let readiness = live.settled(&instance, LOAD_LIMIT).await;
         let config = self.config();
         let (ignore, warnings) = config.ignore_rules(app);
+        let known = self.last_comparison(&app.key());
         let mut pass = Pass {
             app,
             ignore,
@@ -259,6 +266,12 @@ impl AppState {
             config,
             instance: &instance,
             previous: previous.as_deref(),
+            asks: self.config().asks(app),
+            questions: Vec::new(),
+            known: known
+                .as_deref()
+                .filter(|known| known.fingerprint.spec == fingerprint.spec),
+            metrics: &self.metrics,
             problems: Vec::new(),
             objects: BTreeMap::new(),
             shared: warnings,
@@ -273,10 +286,18 @@ impl AppState {
         let Pass {
             ignore,
             problems,
-            objects,
+            mut objects,
             shared,
+            config,
+            questions,
             ..
         } = pass;
+        let cx = config.diff_ctx(&ignore);
+        for (key, verdict) in self.ask(&target.cluster, questions, &cx).await {
+            if let Some(status) = objects.get_mut(&key) {
+                status.take(&verdict);
+            }
+        }
         let objects: Vec<ObjectStatus> = objects.into_values().collect();
         let complete = problems.is_empty();
         let mut conditions = desired.warnings.clone();
@@ -320,7 +341,8 @@ impl AppState {
         target.cluster.url().hash(&mut hash);
         target.namespace.hash(&mut hash);
         app.spec.project().hash(&mut hash);
-        (Arc::as_ptr(&self.config()) as usize).hash(&mut hash);
+        app.metadata.annotation(COMPARE_OPTIONS).hash(&mut hash);
+        self.config().digest.hash(&mut hash);
         hash.finish()
     }
 }
@@ -342,7 +364,7 @@ fn aggregate(objects: &[ObjectStatus]) -> Health {
     health::aggregate(&items)
 }
 
-struct Pass<'a> {
+struct Pass<'a, 'p> {
     app: &'a Application,
     ignore: Vec<diff::IgnoreRule>,
     live: &'a Live,
@@ -352,10 +374,16 @@ struct Pass<'a> {
     problems: Vec<String>,
     objects: BTreeMap<ResourceKey, ObjectStatus>,
     shared: Vec<Condition>,
+    /// What the API server is asked about.
+    asks: Asks,
+    questions: Vec<Question<'p>>,
+    /// The last comparison under the same rules, whatever the revision was.
+    known: Option<&'a Comparison>,
+    metrics: &'a Metrics,
 }
 
-impl Pass<'_> {
-    fn compare_desired(&mut self, one: &DesiredObject) {
+impl<'p> Pass<'_, 'p> {
+    fn compare_desired(&mut self, one: &'p DesiredObject) {
         let annotations = Annotations::of(&one.object);
         let live = match self.live.lookup(&one.key) {
             Lookup::Found(live) => Some(live),
@@ -391,14 +419,33 @@ impl Pass<'_> {
             .and_then(|live| health::assess(live, &NoRules));
         status.external_urls = parsed.as_ref().map(external_urls).unwrap_or_default();
         if !annotations.hook.is_hook() {
-            self.judge(one, parsed.as_ref(), &mut status);
+            match self.verdict_of(&one.key, sides) {
+                // Only its status changed, which the verdict does not depend on.
+                Some(known) => {
+                    status.status.clone_from(&known.status);
+                    status.differing.clone_from(&known.differing);
+                    self.warn_if_shared(one, parsed.as_ref());
+                }
+                None => self.judge(one, parsed, &mut status),
+            }
         }
         self.objects.insert(one.key.clone(), status);
     }
 
-    fn judge(&mut self, one: &DesiredObject, live: Option<&Object>, status: &mut ObjectStatus) {
+    /// Returns an earlier verdict about an object whose sides are the same but for the live one's status.
+    fn verdict_of(
+        &self,
+        key: &ResourceKey,
+        sides: (Option<u64>, Option<Digests>),
+    ) -> Option<&ObjectStatus> {
+        if self.config.ignore_status != diff::IgnoreStatus::All {
+            return None;
+        }
+        find(self.previous?, key).filter(|known| known.status.is_some() && known.is_about(sides))
+    }
+
+    fn warn_if_shared(&mut self, one: &DesiredObject, live: Option<&Object>) {
         let Some(live) = live else {
-            status.status = Some(SyncStatusCode::OutOfSync);
             return;
         };
         if let Some(owner) = self
@@ -416,18 +463,30 @@ impl Pass<'_> {
                 message,
             ));
         }
+    }
+
+    fn judge(&mut self, one: &'p DesiredObject, live: Option<Object>, status: &mut ObjectStatus) {
+        self.warn_if_shared(one, live.as_ref());
+        let Some(live) = live else {
+            status.status = Some(SyncStatusCode::OutOfSync);
+            return;
+        };
+        self.metrics.comparisons.inc();
+        let known = self.known.and_then(|known| find(known, &one.key));
+        if known.is_some_and(|known| known.status.is_some() && known.sides == status.sides) {
+            self.metrics.needless.inc();
+        }
         let cx = self.config.diff_ctx(&self.ignore);
-        let outcome = diff::compare(&one.object, live, &cx);
-        status.differing = outcome
-            .differences
-            .iter()
-            .map(ToString::to_string)
-            .collect();
-        status.status = Some(if outcome.is_modified() {
-            SyncStatusCode::OutOfSync
-        } else {
-            SyncStatusCode::Synced
-        });
+        let outcome = diff::compare(&one.object, &live, &cx);
+        status.take(&outcome);
+        if self.asks.about(&one.object, &outcome) {
+            self.questions.push(Question {
+                desired: one,
+                live,
+                local: outcome,
+                asks: self.asks,
+            });
+        }
     }
 
     /// Returns the kinds of which the Application has, had or wants objects.
@@ -521,9 +580,34 @@ impl Pass<'_> {
         key: &ResourceKey,
         sides: (Option<u64>, Option<Digests>),
     ) -> Option<ObjectStatus> {
-        let objects = &self.previous?.objects;
-        let index = objects.binary_search_by(|one| one.key.cmp(key)).ok()?;
-        objects.get(index).filter(|one| one.sides == sides).cloned()
+        find(self.previous?, key)
+            .filter(|one| one.sides == sides)
+            .cloned()
+    }
+}
+
+fn find<'a>(comparison: &'a Comparison, key: &ResourceKey) -> Option<&'a ObjectStatus> {
+    let objects = &comparison.objects;
+    let index = objects.binary_search_by(|one| one.key.cmp(key)).ok()?;
+    objects.get(index)
+}
+
+impl ObjectStatus {
+    /// Takes over a verdict.
+    fn take(&mut self, verdict: &diff::Comparison) {
+        let differences = verdict.differences.iter();
+        self.differing = differences.map(ToString::to_string).collect();
+        self.status = Some(if verdict.is_modified() {
+            SyncStatusCode::OutOfSync
+        } else {
+            SyncStatusCode::Synced
+        });
+    }
+
+    /// Says whether the verdict is about these sides, the live one's status apart.
+    pub(crate) fn is_about(&self, sides: (Option<u64>, Option<Digests>)) -> bool {
+        let content = |side: Option<Digests>| side.map(|digests| digests.content);
+        self.sides.0 == sides.0 && content(self.sides.1) == content(sides.1)
     }
 }
 

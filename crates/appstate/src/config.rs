@@ -1,6 +1,7 @@
 //! What the settings mean for a comparison, lowered once for each version of the settings.
 
 use std::collections::{BTreeSet, HashMap};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 
 use driftless_api::Application;
@@ -8,7 +9,7 @@ use driftless_api::application::{Condition, ConditionType};
 use driftless_core::class::render_chain;
 use driftless_core::{ClusterUrl, GroupKind};
 use driftless_engine::diff::jq::{self, Jq};
-use driftless_engine::diff::{self, IgnoreRule, IgnoreStatus, ignore};
+use driftless_engine::diff::{self, IgnoreRule, IgnoreStatus, KnownType, ignore};
 use driftless_engine::tracking::{Method, Tracking};
 use driftless_kube::LiveSettings;
 use driftless_kube::live::{self, KindFilter, KindFilters};
@@ -33,6 +34,10 @@ pub struct Config {
     pub ignore_aggregated_roles: bool,
     /// Whether the health of each object is kept in the Application.
     pub persists_health: bool,
+    /// Changes with everything here that a comparison depends on.
+    pub digest: u64,
+    /// Fields of custom kinds whose type is known.
+    known_types: Vec<KnownType>,
     /// What is wrong with the rules of the settings.
     problems: Vec<String>,
     /// Expressions that were read already: reading one takes longer than using it.
@@ -155,6 +160,7 @@ impl Config {
             ignore,
             ignore_status: self.ignore_status,
             ignore_aggregated_roles: self.ignore_aggregated_roles,
+            known_types: &self.known_types,
             tracking: Some(&self.tracking),
             ..diff::Ctx::default()
         }
@@ -198,11 +204,48 @@ impl Config {
             ignore_status,
             ignore_aggregated_roles: general.compare.ignore_aggregated_roles,
             persists_health: settings.params.controller.persist_health,
+            digest: digest(&settings),
+            known_types: known_types(&general.overrides, &mut problems),
             problems,
             expressions: parking_lot::Mutex::default(),
             settings,
         }
     }
+}
+
+fn known_types(overrides: &[Override], problems: &mut Vec<String>) -> Vec<KnownType> {
+    let mut known = Vec::new();
+    for entry in overrides {
+        let (group, kind) = (&entry.group, &entry.kind);
+        for field in &entry.known_type_fields {
+            match KnownType::new(group, kind, &field.field, &field.kind) {
+                Ok(one) => known.push(one),
+                Err(error) => {
+                    let error = render_chain(&error);
+                    tracing::warn!(error, group, kind, "Entry of knownTypeFields not used");
+                    problems.push(format!(
+                        "settings, knownTypeFields of {group}/{kind}: {error}"
+                    ));
+                }
+            }
+        }
+    }
+    known
+}
+
+/// Hashes what comparisons depend on, so that a change elsewhere in the settings costs none.
+fn digest(settings: &Settings) -> u64 {
+    let general = &settings.general;
+    let mut hash = DefaultHasher::new();
+    let marks = (
+        general.tracking,
+        &general.instance_label_key,
+        &general.installation_id,
+    );
+    let parts = (marks, &general.overrides, &general.compare, &general.filter);
+    format!("{parts:?}").hash(&mut hash);
+    settings.params.controller.server_side_diff.hash(&mut hash);
+    hash.finish()
 }
 
 pub(crate) fn warning(message: String) -> Condition {

@@ -16,7 +16,9 @@ mod environment;
 mod facts;
 pub mod gate;
 mod inherit;
+mod metrics;
 pub mod network;
+mod prediction;
 mod remote;
 pub mod rules;
 pub mod suspend;
@@ -37,6 +39,7 @@ use parking_lot::RwLock;
 pub use comparison::{Comparison, ObjectStatus};
 pub use desired::{Desired, Revisions};
 pub use gate::ProjectGate;
+pub use metrics::Metrics;
 pub use rules::ProjectRules;
 pub use target::Target;
 
@@ -59,6 +62,7 @@ pub struct AppState {
     /// The time.
     pub clock: Arc<dyn Clock>,
     fetcher: driftless_source::Fetcher,
+    metrics: Metrics,
     config: RwLock<Option<Arc<config::Config>>>,
     rules: RwLock<HashMap<String, Compiled>>,
     comparisons: RwLock<HashMap<AppKey, Arc<Comparison>>>,
@@ -89,6 +93,8 @@ pub struct Services {
     pub settings: driftless_settings::SettingsHandle,
     /// See [`AppState::clock`].
     pub clock: Arc<dyn Clock>,
+    /// What comparisons cost.
+    pub metrics: Metrics,
 }
 
 impl AppState {
@@ -103,6 +109,7 @@ impl AppState {
             renderer,
             settings,
             clock,
+            metrics,
         } = services;
         Arc::new(Self {
             control_namespace,
@@ -114,6 +121,7 @@ impl AppState {
             settings,
             clock,
             fetcher: driftless_source::Fetcher::default(),
+            metrics,
             config: RwLock::default(),
             rules: RwLock::default(),
             comparisons: RwLock::default(),

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use driftless_api::application::SyncStatusCode;
 use driftless_core::{AppKey, Class, ResourceKey};
 use driftless_engine::diff;
 use driftless_engine::health::{self, NoRules};
@@ -16,6 +17,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::AppState;
+use crate::comparison::ObjectStatus;
 use crate::desired::Revisions;
 use crate::network::{self, NetworkingInfo};
 
@@ -232,17 +234,27 @@ impl AppState {
         let config = self.config();
         let (ignore, _) = config.ignore_rules(app);
         let cx = config.diff_ctx(&ignore);
+        let compared = self.last_comparison(key);
         let mut resources = Vec::with_capacity(prepared.objects.len());
         let mut seen = HashSet::new();
         for one in &prepared.objects {
             seen.insert(one.key.clone());
             let found = lookup(live, &one.key)?;
-            resources.push(side_by_side(
-                &one.key,
-                Some(&one.object),
-                found.as_ref(),
-                &cx,
-            ));
+            let sides = (
+                Some(diff::fingerprint_desired(&one.object)),
+                live.peek(&one.key).map(|live| live.digests),
+            );
+            let known = compared.as_deref().and_then(|known| known.object(&one.key));
+            // The API server may have been asked, who knows better.
+            let is_known_to_agree = known.is_some_and(|known: &ObjectStatus| {
+                known.status == Some(SyncStatusCode::Synced) && known.is_about(sides)
+            });
+            let mut resource = side_by_side(&one.key, Some(&one.object), found.as_ref(), &cx);
+            if is_known_to_agree && resource.modified {
+                resource.modified = false;
+                resource.predicted_live_state = resource.normalized_live_state.clone();
+            }
+            resources.push(resource);
         }
         for object in live.tracked(&self.instance(key)).objects {
             if seen.contains(&object.key) || !object.owners.is_empty() {
@@ -320,7 +332,8 @@ fn side_by_side(
             .unwrap_or_default()
             .to_owned(),
         hook: desired.or(live).is_some_and(is_hook),
-        modified,
+        // What a hook left behind is nobody's drift.
+        modified: modified && !desired.or(live).is_some_and(is_hook),
     }
 }
 

@@ -124,6 +124,7 @@ async fn serve(args: Args) -> Result<()> {
         renderer: Arc::new(renderer),
         settings,
         clock,
+        metrics: driftless_appstate::Metrics::register(&mut registry),
     });
     loaded(&state).await?;
     let destinations = Destinations::connect(&state).await;

@@ -10,6 +10,7 @@
 //! - [`health`]: how an object is doing, and an application as the sum of its objects.
 //! - [`resource_tree`]: an application's objects and what their controllers made of them.
 //! - [`prune`]: whether extra objects may be deleted. Too many at once may not.
+//! - [`action`]: what people can have done to an object (restart, promote, pause).
 //! - [`sync`]: the plan of a sync operation (phases, waves, order) and the machine that walks it step by
 //!   step, from recorded results alone, so that any process can go on where another one died.
 //!
@@ -29,6 +30,7 @@
     )
 )]
 
+pub mod action;
 pub mod annotation;
 pub mod cel;
 pub mod diff;

@@ -14,6 +14,7 @@ use driftless_core::{AppKey, Clock, GroupVersionKind, Namespace, ResourceKey, Se
 use driftless_kube::log::{LogLine, LogOptions};
 use driftless_kube::store::{StoreChange, StoreState, Stored};
 use driftless_kube::write::{DeleteOptions, PatchType};
+use driftless_manifest::Object;
 use driftless_source::webhook::Pushed;
 use futures::stream::BoxStream;
 use http::HeaderMap;
@@ -98,6 +99,15 @@ pub trait Destination: Send + Sync {
         patch_type: PatchType,
         patch: Bytes,
     ) -> Result<Value, ApiError>;
+    /// Merges a patch into the `status` subresource of an object; `None` when it has none.
+    async fn patch_status(
+        &self,
+        gvk: &GroupVersionKind,
+        key: &ResourceKey,
+        patch: Bytes,
+    ) -> Result<Option<Value>, ApiError>;
+    /// Creates an object.
+    async fn create(&self, object: &Object) -> Result<(), ApiError>;
     /// Deletes an object.
     async fn delete(&self, key: &ResourceKey, options: &DeleteOptions) -> Result<(), ApiError>;
     /// Reads the Events about an object.

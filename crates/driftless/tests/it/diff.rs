@@ -294,3 +294,29 @@ async fn a_kind_excluded_in_the_settings_is_left_alone() {
         ))
         .await;
 }
+
+#[tokio::test]
+async fn the_server_is_asked_where_the_application_wants_it() {
+    let asks =
+        json!({"annotations": {"argocd.argoproj.io/compare-options": "ServerSideDiff=true"}});
+    given("diff-server")
+        .metadata(asks)
+        .file("a.yaml", config_map("a", "1"))
+        .file("web.yaml", deployment("web", 1, &[]))
+        .when()
+        .sync()
+        .then()
+        .expect(synced())
+        .when()
+        .change_live(Kind::CONFIG_MAP, "a", json!({"data": {"more": "added"}}))
+        .refresh()
+        .then()
+        .expect(settled())
+        .expect(sync_status("Synced"))
+        .when()
+        .change_live(Kind::CONFIG_MAP, "a", json!({"data": {"value": "by hand"}}))
+        .then()
+        .expect(resource(Kind::CONFIG_MAP, "a", "OutOfSync"))
+        .expect(resource(Kind::DEPLOYMENT, "web", "Synced"))
+        .await;
+}

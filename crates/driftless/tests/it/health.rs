@@ -1,5 +1,6 @@
 //! Health of built-in kinds, its aggregation, and the resource tree.
 
+use driftless_testkit::Kind;
 use driftless_testkit::expect::{health, succeeded, synced};
 use driftless_testkit::manifest::{config_map, deployment, text};
 use serde_json::{Value, json};
@@ -115,4 +116,52 @@ async fn the_tree_holds_the_children_of_managed_objects() {
         );
         tokio::time::sleep(driftless_testkit::POLL).await;
     }
+}
+
+#[tokio::test]
+async fn a_deployment_is_restarted_through_the_api() {
+    let world = given("health-restart")
+        .file("web.yaml", deployment("web", 1, &[]))
+        .when()
+        .sync()
+        .then()
+        .expect(health("Healthy"))
+        .await;
+    let base = format!(
+        "{}/api/v1/applications/{}/resource/actions",
+        world.driftless.url(),
+        world.name
+    );
+    let place = format!(
+        "group=apps&kind=Deployment&version=v1&resourceName=web&namespace={}",
+        world.namespace
+    );
+    let listed = reqwest::get(format!("{base}?{place}")).await.unwrap();
+    let listed: Value = serde_json::from_str(&listed.text().await.unwrap()).unwrap();
+    let names: Vec<&str> = listed["actions"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|action| action["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(names, ["pause", "restart", "resume", "scale"]);
+    let body = json!({"group": "apps", "kind": "Deployment", "version": "v1", "resourceName": "web",
+        "namespace": world.namespace, "action": "restart"});
+    let answer = reqwest::Client::new()
+        .post(format!("{base}/v2"))
+        .header("content-type", "application/json")
+        .body(body.to_string())
+        .send()
+        .await
+        .unwrap();
+    assert!(
+        answer.status().is_success(),
+        "{}",
+        answer.text().await.unwrap()
+    );
+    let live = world.live(Kind::DEPLOYMENT, "web").await.unwrap();
+    let at = "/spec/template/metadata/annotations/kubectl.kubernetes.io~1restartedAt";
+    assert!(live.pointer(at).is_some_and(Value::is_string), "{live}");
+    // A restart is nobody's drift.
+    world.then().expect(synced()).await;
 }

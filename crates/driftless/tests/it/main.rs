@@ -18,6 +18,7 @@ mod helm;
 mod hooks;
 mod kustomize;
 mod lifecycle;
+mod noise;
 mod options;
 mod project;
 mod refresh;

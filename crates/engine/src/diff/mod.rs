@@ -21,6 +21,7 @@ mod defaults;
 mod fingerprint;
 pub mod ignore;
 pub mod jq;
+mod known;
 mod list;
 mod normalise;
 mod scalar;
@@ -37,6 +38,7 @@ use serde_json::Value;
 
 pub use fingerprint::{fingerprint_desired, fingerprint_live};
 pub use ignore::{IgnoreRule, keep_ignored};
+pub use known::{Error as KnownTypeError, KnownType};
 pub use normalise::desired as normalise_desired;
 pub use view::{View, mask_secrets, view};
 
@@ -83,6 +85,8 @@ pub struct Ctx<'a> {
     pub ignore_status: IgnoreStatus,
     /// Rules of aggregated ClusterRoles do not count.
     pub ignore_aggregated_roles: bool,
+    /// Fields of custom kinds whose type is known.
+    pub known_types: &'a [KnownType],
     /// How objects are marked; an object still marked the old way by label is not out of sync for it.
     pub tracking: Option<&'a Tracking>,
     /// What is known of the last apply.
@@ -96,6 +100,7 @@ impl Default for Ctx<'_> {
             ignore: &[],
             ignore_status: IgnoreStatus::default(),
             ignore_aggregated_roles: false,
+            known_types: &[],
             tracking: None,
             applied: Applied::default(),
         }
@@ -186,13 +191,57 @@ pub fn compare(desired: &Object, live: &Object, cx: &Ctx<'_>) -> Comparison {
     )
 }
 
+/// What counts of a prediction beside the fields that are applied.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Mutations {
+    /// What webhooks and other managers would change does not count.
+    #[default]
+    Pass,
+    /// Everything counts.
+    Count,
+}
+
 /// Compares a live object with what the server says it would become (the answer of a dry run).
-pub fn compare_predicted(predicted: &Object, live: &Object, cx: &Ctx<'_>) -> Comparison {
+pub fn compare_predicted(
+    predicted: &Object,
+    live: &Object,
+    cx: &Ctx<'_>,
+    mutations: Mutations,
+) -> Comparison {
     let prepared = normalise::prepare(predicted, live, cx);
     let shape = builtin().kind_or_other(&predicted.gvk());
     let mut walk = walk::Walk::new(walk::Mode::Whole, cx, MAX_DIFFERENCES);
+    if mutations == Mutations::Pass {
+        walk = walk.only_of(cx.manager, [predicted, live]);
+    }
     walk.objects(&prepared.desired, &prepared.live, walk::Base::Whole, shape);
     finish(Strategy::Server, &walk.found, false)
+}
+
+/// Returns what is left of doubtful differences when the server has said what would become of the object:
+/// those that it sees, too.
+pub fn confirm(local: &Comparison, server: Comparison) -> Comparison {
+    if local.differences.len() >= MAX_DIFFERENCES {
+        return server;
+    }
+    let seen = |one: &&Difference| {
+        let mut others = server.differences.iter();
+        server.differences.len() >= MAX_DIFFERENCES
+            || others
+                .any(|other| is_within(&one.path, &other.path) || is_within(&other.path, &one.path))
+    };
+    Comparison {
+        strategy: Strategy::Server,
+        differences: local.differences.iter().filter(seen).cloned().collect(),
+        doubtful: false,
+        version_differs: false,
+    }
+}
+
+/// Says whether a path is another one or leads into it.
+fn is_within(path: &str, outer: &str) -> bool {
+    path.strip_prefix(outer)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
 }
 
 fn finish(strategy: Strategy, found: &[walk::Found<'_>], version_differs: bool) -> Comparison {

@@ -6,7 +6,7 @@ use driftless_manifest::Object;
 use serde_json::{Map, Value};
 
 use super::walk::is_hollow;
-use super::{Ctx, Prepared};
+use super::{Ctx, Prepared, known};
 use crate::tracking::TRACKING_ID;
 
 /// Rewrites a desired object into what the API server makes of it: a Secret's `stringData` becomes `data`.
@@ -45,7 +45,8 @@ pub(super) fn prepare<'a>(desired: &'a Object, live: &'a Object, cx: &Ctx<'_>) -
     let aggregated = is_aggregated(desired, cx);
     let relabelled = is_marked_by_label(desired, live, cx);
     let tolerated = desired.is("", "Pod");
-    if rules.is_empty() && !aggregated && !relabelled && !tolerated {
+    let known: Vec<_> = known::of(desired, cx.known_types).collect();
+    if rules.is_empty() && known.is_empty() && !aggregated && !relabelled && !tolerated {
         return Prepared {
             desired: rewritten,
             live: Cow::Borrowed(live),
@@ -68,6 +69,9 @@ pub(super) fn prepare<'a>(desired: &'a Object, live: &'a Object, cx: &Ctx<'_>) -
     for rule in rules {
         rule.remove(&mut wanted, live);
         rule.remove(&mut found, live);
+    }
+    for known in known {
+        known::align(known, &wanted, &mut found);
     }
     Prepared {
         desired: Cow::Owned(as_object(wanted, desired)),

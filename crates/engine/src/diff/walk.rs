@@ -5,7 +5,7 @@ use std::fmt::Write;
 use std::rc::Rc;
 
 use driftless_manifest::Object;
-use driftless_manifest::fields::Fields;
+use driftless_manifest::fields::{Fields, Step};
 use driftless_manifest::schema::{Form, Scalar, Schema, Shape, builtin};
 use serde_json::{Map, Value};
 
@@ -177,6 +177,8 @@ pub(super) struct Walk<'a> {
     ignore_status: IgnoreStatus,
     /// Whose record of ownership is asked where ours does not answer.
     record: Option<&'a Object>,
+    /// Where set, only what this manager applied in either object counts.
+    only: Option<(&'a str, [&'a Object; 2])>,
 }
 
 impl<'a> Walk<'a> {
@@ -190,7 +192,48 @@ impl<'a> Walk<'a> {
             trusted: cx.applied == Applied::SameAsDesired,
             ignore_status: cx.ignore_status,
             record: None,
+            only: None,
         }
+    }
+
+    /// Counts only what the manager applied in one of the objects.
+    pub(super) fn only_of(mut self, manager: &'a str, objects: [&'a Object; 2]) -> Self {
+        self.only = Some((manager, objects));
+        self
+    }
+
+    /// Says whether the place counts.
+    fn counts(&self) -> bool {
+        let Some((manager, objects)) = self.only else {
+            return true;
+        };
+        let entries = objects.into_iter().flat_map(Object::managed_fields);
+        entries
+            .filter(|entry| entry.subresource.is_empty() && entry.manager == manager)
+            .any(|entry| {
+                let mut at = entry.fields;
+                for (depth, segment) in self.path.iter().enumerate() {
+                    // A part that is owned as a whole.
+                    if depth > 0 && at.is_leaf() {
+                        return true;
+                    }
+                    let below = match segment {
+                        Segment::Field(name) => at.field(name),
+                        Segment::Item(_, Label::Keys(item, _)) => at.item(item),
+                        Segment::Item(_, Label::Member(item)) => {
+                            let mut steps = at.steps();
+                            let member = Step::Member((*item).clone());
+                            steps.find_map(|(step, below)| (step == member).then_some(below))
+                        }
+                        Segment::Item(_, Label::Place) => None,
+                    };
+                    let Some(below) = below else {
+                        return false;
+                    };
+                    at = below;
+                }
+                true
+            })
     }
 
     /// Compares two whole objects.
@@ -229,7 +272,7 @@ impl<'a> Walk<'a> {
 
     /// Notes a difference at the place.
     pub(super) fn note(&mut self, wrong: Wrong<'a>, excusable: bool) {
-        if !(self.is_full() || excusable && self.trusted) {
+        if !(self.is_full() || excusable && self.trusted) && self.counts() {
             self.found.push(Found {
                 path: self.path.clone(),
                 wrong,

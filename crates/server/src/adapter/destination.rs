@@ -8,8 +8,9 @@ use driftless_api::Application;
 use driftless_appstate::AppState;
 use driftless_core::{GroupVersionKind, ResourceKey};
 use driftless_kube::log::{LogLine, LogOptions};
-use driftless_kube::write::{PatchType, Target};
-use driftless_kube::{Cluster, DeleteOptions, Error, Fence, WriteCtx};
+use driftless_kube::write::{ApplyMode, PatchType, Target};
+use driftless_kube::{ApplyOptions, Cluster, DeleteOptions, Error, Fence, WriteCtx};
+use driftless_manifest::Object;
 use futures::stream::BoxStream;
 use serde_json::Value;
 
@@ -73,6 +74,37 @@ impl Destination for Reached {
             .await
             .map_err(refused)?;
         serde_json::from_slice(&written.body).map_err(|error| ApiError::internal(&error))
+    }
+
+    async fn patch_status(
+        &self,
+        gvk: &GroupVersionKind,
+        key: &ResourceKey,
+        patch: Bytes,
+    ) -> Result<Option<Value>, ApiError> {
+        let writer = self.cluster.writer();
+        let target = Target::Subresource("status".into());
+        let written = writer
+            .patch(&self.ctx, gvk, key, &target, PatchType::Merge, patch)
+            .await;
+        match written {
+            Ok(written) => serde_json::from_slice(&written.body)
+                .map(Some)
+                .map_err(|error| ApiError::internal(&error)),
+            // The object was read a moment ago: what is missing is the subresource.
+            Err(Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(refused(error)),
+        }
+    }
+
+    async fn create(&self, object: &Object) -> Result<(), ApiError> {
+        let options = ApplyOptions {
+            mode: ApplyMode::Create,
+            ..ApplyOptions::default()
+        };
+        let writer = self.cluster.writer();
+        let applied = writer.apply(&self.ctx, object, &options).await;
+        applied.map(|_| ()).map_err(refused)
     }
 
     async fn delete(&self, key: &ResourceKey, options: &DeleteOptions) -> Result<(), ApiError> {

@@ -105,6 +105,26 @@ fn table() -> Vec<Row> {
             None,
             change,
         ),
+        (
+            "GET",
+            "/api/v1/applications/x/resource/actions?group=batch&kind=CronJob&resourceName=j&namespace=n",
+            None,
+            get,
+        ),
+        (
+            "POST",
+            "/api/v1/applications/x/resource/actions?group=batch&kind=CronJob&resourceName=j&namespace=n",
+            Some(|| json!("suspend")),
+            change,
+        ),
+        (
+            "POST",
+            "/api/v1/applications/x/resource/actions/v2",
+            Some(
+                || json!({"group": "batch", "kind": "CronJob", "resourceName": "j", "namespace": "n", "action": "suspend"}),
+            ),
+            change,
+        ),
         ("DELETE", "/api/v1/applications/x", None, change),
         (
             "GET",
@@ -135,6 +155,7 @@ async fn api() -> Api {
         &json!([
             {"version": "v1", "kind": "ConfigMap", "namespace": "n", "name": "c", "uid": "u1"},
             {"version": "v1", "kind": "Pod", "namespace": "n", "name": "p", "uid": "u2"},
+            {"group": "batch", "version": "v1", "kind": "CronJob", "namespace": "n", "name": "j", "uid": "u3"},
         ]),
     );
     api

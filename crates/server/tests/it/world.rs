@@ -26,7 +26,7 @@ use driftless_kube::live::{ResourceVersion, Uid};
 use driftless_kube::log::{LogLine, LogOptions};
 use driftless_kube::store::{NsName, StoreChange, StoreState, Stored};
 use driftless_kube::write::{DeleteOptions, PatchType};
-use driftless_manifest::merge_patch;
+use driftless_manifest::{Object, merge_patch};
 use driftless_server::deps::{
     AccountStore, AppEvent, AppViews, AuthMode, ClusterInfo, Config, ControlPlane, Destination,
     Destinations, EventStream, Events, HealthCheck, Inventory, ManagedResource, Node, Objects,
@@ -70,6 +70,7 @@ struct State {
     followed: usize,
     loading: bool,
     deleted: Vec<ResourceKey>,
+    created: Vec<ResourceKey>,
 }
 
 /// What a test says to the router, and the world behind it.
@@ -402,6 +403,10 @@ impl World {
         self.state.lock().followed = count;
     }
 
+    pub(crate) fn created(&self) -> Vec<ResourceKey> {
+        self.state.lock().created.clone()
+    }
+
     pub(crate) fn deleted(&self) -> Vec<ResourceKey> {
         self.state.lock().deleted.clone()
     }
@@ -676,6 +681,20 @@ impl Destination for World {
         let mut object = Destination::read(self, gvk, key).await?;
         merge_patch::apply(&mut object, &serde_json::from_slice(&patch).expect("patch"));
         Ok(object)
+    }
+
+    async fn patch_status(
+        &self,
+        _: &GroupVersionKind,
+        _: &ResourceKey,
+        _: Bytes,
+    ) -> Result<Option<Value>, ApiError> {
+        Ok(None)
+    }
+
+    async fn create(&self, object: &Object) -> Result<(), ApiError> {
+        self.state.lock().created.push(object.key());
+        Ok(())
     }
 
     async fn delete(&self, key: &ResourceKey, _: &DeleteOptions) -> Result<(), ApiError> {

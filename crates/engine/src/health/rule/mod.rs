@@ -80,6 +80,22 @@ pub(super) fn assess(object: &Object) -> Option<Health> {
     BUILTIN.assess(object)
 }
 
+/// A test of an object, in the language of the rules.
+#[derive(Debug)]
+pub(crate) struct Test(Expression);
+
+/// Reads a test.
+pub(crate) fn parse_test(text: &str) -> Result<Test, parse::Error> {
+    parse::expression(text).map(Test)
+}
+
+impl Test {
+    /// Says whether it holds for an object.
+    pub(crate) fn holds(&self, object: &Object) -> bool {
+        self.0.holds(Scope::of(object.as_map()))
+    }
+}
+
 impl Table {
     /// Reads the table that is part of the program.
     pub fn builtin() -> Result<Self, Error> {

@@ -1,6 +1,7 @@
 //! Applications: reading, changing, syncing, and watching them.
 
 pub mod access;
+pub mod action;
 pub mod events;
 mod list;
 pub mod logs;
@@ -62,6 +63,14 @@ pub(super) fn unary() -> Routes {
             get(resource::bind_get)
                 .post(resource::bind_patch)
                 .delete(resource::bind_delete),
+        )
+        .route(
+            "/api/v1/applications/{name}/resource/actions",
+            get(action::bind_list).post(action::bind_run),
+        )
+        .route(
+            "/api/v1/applications/{name}/resource/actions/v2",
+            post(action::bind_run_v2),
         )
         .route("/api/v1/applications/{name}/events", get(events::bind))
         .route(

@@ -20,13 +20,13 @@ use crate::transport::{Json, Query, Reply};
 /// How a request names an object.
 #[derive(Clone, Debug)]
 pub struct ResourceRef {
-    app: AppRef,
-    key: ResourceKey,
-    version: String,
+    pub(super) app: AppRef,
+    pub(super) key: ResourceKey,
+    pub(super) version: String,
 }
 
 impl ResourceRef {
-    fn from_query(app: String, query: &Query) -> Result<Self, ApiError> {
+    pub(super) fn from_query(app: String, query: &Query) -> Result<Self, ApiError> {
         let text = |name: &str| query.text(name).unwrap_or_default();
         let (kind, name) = (text("kind"), text("resourceName"));
         if kind.is_empty() || name.is_empty() {
@@ -111,7 +111,7 @@ fn not_part(key: &ResourceKey, app: &Application) -> ApiError {
 }
 
 /// Returns the Application and the object's kind, if the object is part of it.
-async fn part_of(
+pub(super) async fn part_of(
     cx: &Ctx,
     wanted: &ResourceRef,
 ) -> Result<(Application, GroupVersionKind), ApiError> {

@@ -1,0 +1,365 @@
+//! The built-in actions, as data.
+
+use std::sync::LazyLock;
+
+use driftless_core::Glob;
+use driftless_manifest::{Object, merge_patch};
+use jiff::Timestamp;
+use serde_json::{Map, Value, json};
+
+use super::{Action, Change, Error, Parameter, Parameters, offspring};
+use crate::health::rule::{Test, parse_test};
+
+const FILE: &str = include_str!("../../actions/builtin.yaml");
+
+/// What an action does.
+#[derive(Debug)]
+enum Deed {
+    /// Merges the first patch whose test holds.
+    Patch(Vec<(Test, Value)>),
+    /// Makes a Job of a CronJob.
+    CreateJob,
+    /// Makes a Workflow of a CronWorkflow.
+    CreateWorkflow,
+    /// Makes a Workflow that refers to a template.
+    CreateWorkflowOfTemplate,
+    /// Goes on with the next step of a Rollout.
+    SkipStep,
+}
+
+#[derive(Debug)]
+struct Entry {
+    kinds: Vec<(Glob, Glob)>,
+    actions: Vec<(Action, Option<Test>, Deed)>,
+}
+
+static TABLE: LazyLock<Vec<Entry>> =
+    LazyLock::new(|| read(FILE).expect("invariant: a test reads the whole table"));
+
+fn entries(object: &Object) -> impl Iterator<Item = &'static (Action, Option<Test>, Deed)> {
+    let (group, kind) = (object.group().to_owned(), object.kind().to_owned());
+    let fits = move |entry: &&Entry| {
+        let mut kinds = entry.kinds.iter();
+        kinds.any(|(groups, kinds)| groups.matches(&group) && kinds.matches(&kind))
+    };
+    TABLE.iter().filter(fits).flat_map(|entry| &entry.actions)
+}
+
+pub(super) fn list(object: &Object) -> Vec<Action> {
+    entries(object)
+        .map(|(action, disabled, _)| Action {
+            disabled: disabled.as_ref().is_some_and(|test| test.holds(object)),
+            ..action.clone()
+        })
+        .collect()
+}
+
+pub(super) fn run(
+    object: &Object,
+    action: &str,
+    parameters: &Parameters,
+    now: Timestamp,
+) -> Option<Result<Vec<Change>, Error>> {
+    let (_, _, deed) = entries(object).find(|(known, _, _)| known.name == action)?;
+    Some(do_it(deed, object, parameters, now).map(|change| vec![change]))
+}
+
+fn do_it(
+    deed: &Deed,
+    object: &Object,
+    parameters: &Parameters,
+    now: Timestamp,
+) -> Result<Change, Error> {
+    let at = |path: &[&str]| object.at(path).cloned();
+    match deed {
+        Deed::Patch(cases) => {
+            let patch = cases.iter().find(|(when, _)| when.holds(object));
+            let (_, patch) = patch.ok_or(Error::Object("nothing is to be done"))?;
+            let mut value = object.to_value();
+            merge_patch::apply(&mut value, &fill(patch, parameters, now)?);
+            Ok(Change::Become(value))
+        }
+        Deed::CreateJob => {
+            let template = at(&["spec", "jobTemplate"]).unwrap_or_default();
+            let spec = template.get("spec").cloned();
+            let spec = spec.ok_or(Error::Object("the CronJob has no template"))?;
+            let mut job = offspring(object, "batch/v1", "Job", now, spec);
+            carry_marks(&mut job, &template, true);
+            Ok(Change::Create(job))
+        }
+        Deed::CreateWorkflow => {
+            let spec = at(&["spec", "workflowSpec"])
+                .ok_or(Error::Object("the CronWorkflow has no workflowSpec"))?;
+            let mut workflow = offspring(object, object.api_version(), "Workflow", now, spec);
+            let template = at(&["spec", "workflowMetadata"]).unwrap_or_default();
+            carry_marks(&mut workflow, &json!({"metadata": template}), false);
+            workflow["metadata"]["labels"]["workflows.argoproj.io/cron-workflow"] =
+                object.name().into();
+            Ok(Change::Create(workflow))
+        }
+        Deed::CreateWorkflowOfTemplate => {
+            let name = object.name();
+            let is_wide = object.kind() == "ClusterWorkflowTemplate";
+            let mut reference = json!({ "name": name });
+            if is_wide {
+                reference["clusterScope"] = true.into();
+            }
+            let spec = json!({ "workflowTemplateRef": reference });
+            let mut workflow = offspring(object, object.api_version(), "Workflow", now, spec);
+            workflow["metadata"]["labels"]["workflows.argoproj.io/workflow-template"] = name.into();
+            Ok(Change::Create(workflow))
+        }
+        Deed::SkipStep => {
+            let step = at(&["status", "currentStepIndex"]).and_then(|step| step.as_u64());
+            let steps = at(&["spec", "strategy", "canary", "steps"]);
+            let steps = steps.as_ref().and_then(Value::as_array).map_or(0, Vec::len) as u64;
+            let next = step.unwrap_or(0) + 1;
+            if next > steps {
+                return Err(Error::Object("the Rollout has no step left"));
+            }
+            let mut value = object.to_value();
+            merge_patch::apply(
+                &mut value,
+                &json!({"status": {"currentStepIndex": next, "pauseConditions": null}}),
+            );
+            Ok(Change::Become(value))
+        }
+    }
+}
+
+/// Gives a new object the labels and annotations that its template names.
+fn carry_marks(object: &mut Value, template: &Value, is_by_hand: bool) {
+    for field in ["labels", "annotations"] {
+        if let Some(marks) = template.pointer(&format!("/metadata/{field}")) {
+            object["metadata"][field] = marks.clone();
+        }
+    }
+    if is_by_hand {
+        object["metadata"]["annotations"]["cronjob.kubernetes.io/instantiate"] = "manual".into();
+    }
+}
+
+/// Fills in the moment and the parameters.
+fn fill(patch: &Value, parameters: &Parameters, now: Timestamp) -> Result<Value, Error> {
+    Ok(match patch {
+        Value::String(text) if text == "$now" => {
+            let now = Timestamp::from_second(now.as_second()).unwrap_or(now);
+            now.to_string().into()
+        }
+        Value::String(text) if text == "$epoch" => now.as_second().to_string().into(),
+        Value::Object(map) => {
+            if let Some((name, form)) = map.iter().next()
+                && let Some(form) = form.as_str()
+                && matches!(form, "$text" | "$whole")
+            {
+                let given = parameters.get(name).map(String::as_str).unwrap_or_default();
+                let fail = |problem| Error::Parameter {
+                    name: name.clone(),
+                    problem,
+                };
+                if given.is_empty() {
+                    return Err(fail("it is missing"));
+                }
+                return match form {
+                    "$text" => Ok(given.into()),
+                    _ => {
+                        let whole = given.parse::<u32>();
+                        whole
+                            .map(Value::from)
+                            .map_err(|_| fail("it must be a whole number, not below 0"))
+                    }
+                };
+            }
+            let mut filled = Map::new();
+            for (name, value) in map {
+                filled.insert(name.clone(), fill(value, parameters, now)?);
+            }
+            Value::Object(filled)
+        }
+        other => other.clone(),
+    })
+}
+
+fn read(text: &str) -> Result<Vec<Entry>, String> {
+    let limits = driftless_yaml::Limits::default();
+    let documents = driftless_yaml::parse_documents(text.as_bytes(), &limits)
+        .map_err(|error| error.to_string())?;
+    let list = documents.first().and_then(Value::as_array);
+    list.ok_or("no list")?.iter().map(read_entry).collect()
+}
+
+fn read_entry(entry: &Value) -> Result<Entry, String> {
+    let kinds = entry["kinds"].as_array().ok_or("no kinds")?.iter();
+    let kinds = kinds.map(|kind| {
+        let text = kind.as_str().unwrap_or_default();
+        let (group, kind) = text.split_once('/').ok_or(format!("no kind: {text}"))?;
+        let glob = |text| Glob::new(text, None).map_err(|error| error.to_string());
+        Ok::<_, String>((glob(group)?, glob(kind)?))
+    });
+    let actions = entry["actions"].as_array().ok_or("no actions")?.iter();
+    Ok(Entry {
+        kinds: kinds.collect::<Result<_, _>>()?,
+        actions: actions.map(read_action).collect::<Result<_, _>>()?,
+    })
+}
+
+fn read_action(action: &Value) -> Result<(Action, Option<Test>, Deed), String> {
+    let text = |field: &str| action[field].as_str().unwrap_or_default().to_owned();
+    let test = |text: &str| parse_test(text).map_err(|error| error.to_string());
+    let params = action["params"].as_array().into_iter().flatten();
+    let known = Action {
+        name: text("name"),
+        disabled: false,
+        icon_class: text("icon"),
+        display_name: text("display"),
+        params: params
+            .filter_map(Value::as_str)
+            .map(|name| Parameter { name: name.into() })
+            .collect(),
+    };
+    let disabled = action["disabled"].as_str().map(test).transpose()?;
+    let deed = match text("do").as_str() {
+        "create-job" => Deed::CreateJob,
+        "create-workflow" => Deed::CreateWorkflow,
+        "create-workflow-of-template" => Deed::CreateWorkflowOfTemplate,
+        "skip-step" => Deed::SkipStep,
+        "" => {
+            let cases = action["cases"].as_array().into_iter().flatten();
+            let mut cases: Vec<(Test, Value)> = cases
+                .map(|case| {
+                    let when = case["when"].as_str().unwrap_or("true");
+                    Ok((test(when)?, case["patch"].clone()))
+                })
+                .collect::<Result<_, String>>()?;
+            if action["patch"].is_object() {
+                cases.push((test("true")?, action["patch"].clone()));
+            }
+            if cases.is_empty() || known.name.is_empty() {
+                return Err(format!("action {} does nothing", known.name));
+            }
+            Deed::Patch(cases)
+        }
+        other => return Err(format!("nothing is called {other}")),
+    };
+    Ok((known, disabled, deed))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn object(value: Value) -> Object {
+        Object::from_value(value).unwrap()
+    }
+
+    fn become_of(object: &Object, action: &str, parameters: &[(&str, &str)]) -> Value {
+        let parameters = parameters
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
+        let now = Timestamp::from_second(1_700_000_000).unwrap();
+        let changes = run(object, action, &parameters, now).expect("a known action");
+        match changes.unwrap().remove(0) {
+            Change::Become(value) | Change::Create(value) => value,
+        }
+    }
+
+    #[test]
+    fn the_whole_table_can_be_read() {
+        let entries = read(FILE).unwrap();
+        assert!(entries.len() > 15);
+    }
+
+    #[test]
+    fn a_deployment_is_restarted_paused_and_scaled() {
+        let web = object(json!({"apiVersion": "apps/v1", "kind": "Deployment",
+            "metadata": {"name": "web"}, "spec": {"paused": true}}));
+        let names: Vec<(String, bool)> = list(&web)
+            .into_iter()
+            .map(|action| (action.name, action.disabled))
+            .collect();
+        let wanted = [
+            ("restart", false),
+            ("pause", true),
+            ("resume", false),
+            ("scale", false),
+        ];
+        assert_eq!(names, wanted.map(|(name, off)| (name.to_owned(), off)));
+        let restarted = become_of(&web, "restart", &[]);
+        let at = "/spec/template/metadata/annotations/kubectl.kubernetes.io~1restartedAt";
+        assert_eq!(restarted.pointer(at), Some(&json!("2023-11-14T22:13:20Z")));
+        assert_eq!(
+            become_of(&web, "resume", &[])["spec"]["paused"],
+            json!(false)
+        );
+        assert_eq!(
+            become_of(&web, "scale", &[("replicas", "3")])["spec"]["replicas"],
+            json!(3)
+        );
+        let bad = [("replicas".to_owned(), "many".to_owned())].into();
+        assert!(
+            run(&web, "scale", &bad, Timestamp::UNIX_EPOCH)
+                .unwrap()
+                .is_err()
+        );
+    }
+
+    #[test]
+    fn a_job_is_made_of_a_cron_job() {
+        let cron = object(json!({"apiVersion": "batch/v1", "kind": "CronJob",
+            "metadata": {"name": "nightly", "namespace": "ml", "uid": "u"},
+            "spec": {"jobTemplate": {"metadata": {"labels": {"a": "b"}},
+                "spec": {"template": {"spec": {"containers": []}}}}}}));
+        let job = become_of(&cron, "create-job", &[]);
+        assert_eq!(job["kind"], "Job");
+        assert_eq!(job["metadata"]["name"], "nightly-1700000000");
+        assert_eq!(job["metadata"]["labels"]["a"], "b");
+        assert_eq!(job["metadata"]["ownerReferences"][0]["uid"], "u");
+        assert!(job["spec"]["template"].is_object());
+    }
+
+    #[test]
+    fn a_rollout_is_promoted_aborted_and_skips_steps() {
+        let rollout = object(
+            json!({"apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout",
+            "metadata": {"name": "r"}, "spec": {"strategy": {"canary": {"steps": [{}, {}]}}},
+            "status": {"currentPodHash": "a", "stableRS": "b", "currentStepIndex": 1,
+                "pauseConditions": [{"reason": "CanaryPauseStep"}]}}),
+        );
+        let enabled: Vec<String> = list(&rollout)
+            .into_iter()
+            .filter(|action| !action.disabled)
+            .map(|action| action.name)
+            .collect();
+        let wanted = [
+            "restart",
+            "resume",
+            "abort",
+            "promote-full",
+            "skip-current-step",
+        ];
+        assert_eq!(enabled, wanted);
+        assert_eq!(become_of(&rollout, "abort", &[])["status"]["abort"], true);
+        let resumed = become_of(&rollout, "resume", &[]);
+        assert!(resumed["status"].get("pauseConditions").is_none());
+        let skipped = become_of(&rollout, "skip-current-step", &[]);
+        assert_eq!(skipped["status"]["currentStepIndex"], 2);
+    }
+
+    #[test]
+    fn automation_is_turned_off_and_on() {
+        let app = |automated: Value| {
+            object(
+                json!({"apiVersion": "argoproj.io/v1alpha1", "kind": "Application",
+                "metadata": {"name": "a"}, "spec": {"syncPolicy": {"automated": automated}}}),
+            )
+        };
+        let enabled = |object: &Object| {
+            become_of(object, "toggle-auto-sync", &[])["spec"]["syncPolicy"]["automated"]["enabled"]
+                .clone()
+        };
+        assert_eq!(enabled(&app(json!({"prune": true}))), json!(false));
+        assert_eq!(enabled(&app(json!({"enabled": false}))), json!(true));
+        assert_eq!(enabled(&app(json!(null))), json!(true));
+    }
+}

@@ -1,0 +1,107 @@
+//! What people can have done to an object: restart it, promote it, pause it.
+//!
+//! An action turns an object into another one, or makes new ones; it never does anything itself. The built-in actions
+//! are data (`crates/engine/actions`).
+
+mod builtin;
+
+use driftless_manifest::Object;
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+
+/// A parameter that an action takes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Parameter {
+    /// Name.
+    pub name: String,
+}
+
+/// One thing that can be done.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Action {
+    /// Name, unique for a kind.
+    pub name: String,
+    /// It cannot be done now.
+    pub disabled: bool,
+    /// CSS classes of an icon.
+    pub icon_class: String,
+    /// What people see instead of the name.
+    pub display_name: String,
+    /// What it needs to know.
+    pub params: Vec<Parameter>,
+}
+
+/// What an action makes of an object.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Change {
+    /// The object becomes this.
+    Become(Value),
+    /// This object is created.
+    Create(Value),
+}
+
+/// Why an action does nothing.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// There is no such action.
+    #[error("built-in script does not exist: no action {action} for {kind}")]
+    Unknown {
+        /// Its name.
+        action: String,
+        /// The kind.
+        kind: String,
+    },
+    /// A parameter is missing or is none.
+    #[error("parameter {name}: {problem}")]
+    Parameter {
+        /// Its name.
+        name: String,
+        /// What is wrong.
+        problem: &'static str,
+    },
+    /// The object does not have what the action needs.
+    #[error("{0}")]
+    Object(&'static str),
+}
+
+/// Parameters by name.
+pub type Parameters = std::collections::BTreeMap<String, String>;
+
+/// Returns the actions for an object, sorted by name.
+pub fn list(object: &Object) -> Vec<Action> {
+    let mut found = builtin::list(object);
+    found.sort_by(|a, b| a.name.cmp(&b.name));
+    found
+}
+
+/// Says what an action makes of an object.
+pub fn run(
+    object: &Object,
+    action: &str,
+    parameters: &Parameters,
+    now: Timestamp,
+) -> Result<Vec<Change>, Error> {
+    builtin::run(object, action, parameters, now).unwrap_or_else(|| {
+        Err(Error::Unknown {
+            action: action.to_owned(),
+            kind: object.gvk().group_kind().to_string(),
+        })
+    })
+}
+
+/// Makes an object that another one gives rise to.
+fn offspring(parent: &Object, api_version: &str, kind: &str, now: Timestamp, spec: Value) -> Value {
+    let stem: String = parent.name().chars().take(47).collect();
+    let mut metadata = Map::new();
+    // Two in one second are one too many.
+    metadata.insert("name".into(), format!("{stem}-{}", now.as_second()).into());
+    if !parent.namespace().is_empty() {
+        metadata.insert("namespace".into(), parent.namespace().into());
+    }
+    let owner = serde_json::json!({
+        "apiVersion": parent.api_version(), "kind": parent.kind(), "name": parent.name(),
+        "uid": parent.at(&["metadata", "uid"]).cloned().unwrap_or_default(),
+    });
+    metadata.insert("ownerReferences".into(), Value::Array(vec![owner]));
+    serde_json::json!({"apiVersion": api_version, "kind": kind, "metadata": metadata, "spec": spec})
+}
