@@ -131,11 +131,8 @@ fn odd_arguments_of_functions_are_told_as_helm_tells_them() {
         assert!(text.contains(&format!("a: {wanted}\n")), "{text}");
     }
     for (action, wanted) in [
-        (
-            "{{ len nil }}",
-            "reflect: call of reflect.Value.Type on zero Value",
-        ),
         ("{{ index (list 1) 5 }}", "index out of range: 5"),
+        ("{{ index (list) 0 }}", "reflect: slice index out of range"),
         ("{{ call \"x\" }}", "non-function \"x\" of type string"),
         (
             "{{ mustRegexFind \"(\" \"a\" }}",
