@@ -243,18 +243,7 @@ impl AppState {
     ) -> Comparison {
         let instance = self.instance(&app.key());
         let live = target.cluster.live();
-        let wanted = prepared
-            .objects
-            .iter()
-            .filter(|one| !one.key.name.is_empty());
-        live.want(
-            &instance,
-            Wanted {
-                objects: wanted
-                    .map(|one| (one.object.gvk(), one.key.clone()))
-                    .collect(),
-            },
-        );
+        live.want(&instance, wanted(&prepared));
         let readiness = live.settled(&instance, LOAD_LIMIT).await;
         let config = self.config();
         let (ignore, warnings) = config.ignore_rules(app);
@@ -308,23 +297,11 @@ impl AppState {
         for problem in problems {
             conditions.push(Condition::new(ConditionType::ComparisonError, problem));
         }
-        let out_of_sync = objects
-            .iter()
-            .any(|one| one.status == Some(SyncStatusCode::OutOfSync));
-        let unknown = !complete
-            || objects
-                .iter()
-                .any(|one| one.status == Some(SyncStatusCode::Unknown));
-        let status = match (unknown, out_of_sync) {
-            (true, _) => SyncStatusCode::Unknown,
-            (false, true) => SyncStatusCode::OutOfSync,
-            (false, false) => SyncStatusCode::Synced,
-        };
         let health = aggregate(&objects);
         Comparison {
+            status: overall(&objects, complete),
             desired,
             objects,
-            status,
             health,
             conditions,
             complete,
@@ -648,4 +625,29 @@ pub fn not_settled(cluster: &Cluster, readiness: Readiness) -> String {
 /// Parses a live object; `None` when only its metadata is kept.
 pub(crate) fn parse(live: &LiveObject) -> Option<Object> {
     live.parse()
+}
+
+/// The objects that Git names: the live state looks for them wherever they are.
+fn wanted(prepared: &Prepared) -> Wanted {
+    let named = prepared
+        .objects
+        .iter()
+        .filter(|one| !one.key.name.is_empty());
+    Wanted {
+        objects: named
+            .map(|one| (one.object.gvk(), one.key.clone()))
+            .collect(),
+    }
+}
+
+/// The sync status of all objects together; what is not complete is unknown.
+fn overall(objects: &[ObjectStatus], complete: bool) -> SyncStatusCode {
+    let any = |code: SyncStatusCode| objects.iter().any(|one| one.status.as_ref() == Some(&code));
+    if !complete || any(SyncStatusCode::Unknown) {
+        SyncStatusCode::Unknown
+    } else if any(SyncStatusCode::OutOfSync) {
+        SyncStatusCode::OutOfSync
+    } else {
+        SyncStatusCode::Synced
+    }
 }

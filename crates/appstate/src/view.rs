@@ -252,7 +252,9 @@ impl AppState {
             let mut resource = side_by_side(&one.key, Some(&one.object), found.as_ref(), &cx);
             if is_known_to_agree && resource.modified {
                 resource.modified = false;
-                resource.predicted_live_state = resource.normalized_live_state.clone();
+                resource
+                    .predicted_live_state
+                    .clone_from(&resource.normalized_live_state);
             }
             resources.push(resource);
         }

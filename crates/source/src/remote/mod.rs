@@ -319,7 +319,7 @@ fn is_repository(url: &str) -> bool {
     let asks = query
         .split('&')
         .any(|pair| pair.starts_with("ref=") || pair.starts_with("version="));
-    (marks || asks || path.ends_with(".git")) && RepoSpec::parse(url).is_some()
+    (marks || asks || path.strip_suffix(".git").is_some()) && RepoSpec::parse(url).is_some()
 }
 
 #[cfg(test)]

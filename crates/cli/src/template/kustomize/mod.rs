@@ -3,6 +3,7 @@
 mod disk;
 mod remote;
 
+use std::fmt::Write as _;
 use std::path::Path;
 
 use driftless_core::Tree;
@@ -102,7 +103,7 @@ impl Renderer {
         let options = options(parsed)?;
         for (flag, advice) in DEPRECATED {
             if parsed.text(flag).is_some() {
-                warnings.push_str(&format!("Flag --{flag} has been deprecated, {advice}\n"));
+                let _ = writeln!(warnings, "Flag --{flag} has been deprecated, {advice}");
             }
         }
         let outcome = self.build(dir, folder, options)?;
