@@ -73,7 +73,7 @@ pub struct TaskKey {
 pub enum Method {
     /// Server-side apply, taking over conflicting fields.
     ServerSideApply,
-    /// Client-side apply, where somebody asked for it (`ServerSideApply=false`).
+    /// Client-side apply: `ServerSideApply=false`, or `Validate=false` without a word on the method.
     ClientSideApply,
     /// Create, or replace as a whole. CustomResourceDefinitions and Namespaces are updated, never deleted.
     Replace,

@@ -259,17 +259,20 @@ fn write(options: &Options, target: &Target, live: Option<&Object>) -> Write {
     });
     let own = target.annotations.options;
     let app = &options.app;
+    let validate = !(app.skip_validation || own.skip_validation);
+    // Server-side apply refuses fields that the kind does not have, whatever validation is asked for.
+    let server_side = own.server_side_apply.or(app.server_side_apply);
     let method = if app.replace || own.replace || live.replace {
         Method::Replace
-    } else if own.server_side_apply.or(app.server_side_apply) == Some(false) {
-        Method::ClientSideApply
-    } else {
+    } else if server_side.unwrap_or(validate) {
         Method::ServerSideApply
+    } else {
+        Method::ClientSideApply
     };
     Write {
         method,
         force: options.force || own.force || live.force,
-        validate: !(app.skip_validation || own.skip_validation),
+        validate,
         migrate_client_side: app.client_side_apply_migration,
     }
 }
