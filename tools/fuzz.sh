@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # usage: tools/fuzz.sh [SECONDS [TARGET...]]: fuzzes each target that long (default 60 s, all of them), from fuzz/corpus.
-# What it learns goes to fuzz/found (not committed); `cargo +nightly fuzz cmin` there picks what is worth keeping.
+# fuzz/corpus has seeds by hand (a folder per target) and what earlier runs learned (a packed archive per target). What this run
+# learns goes to fuzz/found, which is not committed.
 set -euo pipefail
 cd "$(dirname "$0")/../fuzz"
 
@@ -14,6 +15,7 @@ cargo fuzz --version >/dev/null 2>&1 || { echo "cargo-fuzz is missing: cargo ins
 
 for target in "${targets[@]}"; do
   mkdir -p "found/$target"
+  tar -xzf "corpus/$target.tgz" -C "found/$target" --skip-old-files
   options=(-max_total_time="$seconds" -timeout=20 -rss_limit_mb=2048 -max_len=8192 -print_final_stats=1)
   if [ -f "dictionaries/$target" ]; then options+=(-dict="dictionaries/$target"); fi
   cargo +nightly fuzz run "$target" "found/$target" "corpus/$target" -- "${options[@]}"

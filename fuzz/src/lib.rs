@@ -14,10 +14,10 @@ pub fn render_chart(engine: &Engine, template: &[u8], overrides: &Overrides) {
     let root = driftless_core::tree::TreePath::root();
     let mut chart =
         load::from_tree(&tree, &root, &load::Limits::default()).expect("a chart of our own");
-    chart.templates.push(driftless_helm::File {
-        name: "templates/t.yaml".into(),
-        data: template.to_vec().into(),
-    });
+    chart.templates.push(driftless_helm::File::new(
+        "templates/t.yaml",
+        template.to_vec().into(),
+    ));
     let options = options();
     let Ok(values) = overrides.to_map(&options.yaml) else {
         return;
@@ -42,7 +42,7 @@ fn options() -> Options {
             value: 1 << 20,
             made: 8 << 20,
         },
-        seed: Some(1),
+        seed: Some(1.into()),
         yaml: driftless_yaml::Limits::default(),
     }
 }
