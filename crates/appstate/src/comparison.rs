@@ -248,6 +248,7 @@ impl AppState {
         let config = self.config();
         let (ignore, warnings) = config.ignore_rules(app);
         let known = self.last_comparison(&app.key());
+        let asks = config.asks(app);
         let mut pass = Pass {
             app,
             ignore,
@@ -255,7 +256,7 @@ impl AppState {
             config,
             instance: &instance,
             previous: previous.as_deref(),
-            asks: self.config().asks(app),
+            asks,
             questions: Vec::new(),
             known: known
                 .as_deref()

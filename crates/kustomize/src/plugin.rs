@@ -89,7 +89,7 @@ pub(crate) fn generator(
     let failed = || format!("plugin {} fails configuration", resource.original_id());
     match resource.id().gvk.kind.as_str() {
         "ConfigMapGenerator" => {
-            data_generator(&config, Kind::ConfigMap, &GENERATOR_FIELDS).context(failed)
+            data_generator(&config, Kind::ConfigMap, GENERATOR_FIELDS).context(failed)
         }
         "SecretGenerator" => data_generator(&config, Kind::Secret, &SECRET_FIELDS).context(failed),
         "HelmChartInflationGenerator" => chart_generator(&config, options, loader).context(failed),

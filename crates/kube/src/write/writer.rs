@@ -400,9 +400,7 @@ impl Writer {
                 Err(error) => return Err(error),
             }
         }
-        Err(last.unwrap_or_else(|| Error::Conflict {
-            message: format!("{} keeps changing", prepared.key),
-        }))
+        Err(last.unwrap_or_else(|| keeps_changing(&prepared.key)))
     }
 
     /// Applies as kubectl does: what was applied last is kept in an annotation.
@@ -468,9 +466,7 @@ impl Writer {
                 Err(error) => return Err(error),
             }
         }
-        Err(last.unwrap_or_else(|| Error::Conflict {
-            message: format!("{} keeps changing", prepared.key),
-        }))
+        Err(last.unwrap_or_else(|| keeps_changing(&prepared.key)))
     }
 
     /// Moves ownership of client-side-applied fields to our manager.
@@ -843,6 +839,13 @@ fn restate(error: Error, key: &ResourceKey) -> Error {
 struct KindOf {
     #[serde(default)]
     kind: String,
+}
+
+/// The error of a write that lost every race.
+fn keeps_changing(key: &ResourceKey) -> Error {
+    Error::Conflict {
+        message: format!("{key} keeps changing"),
+    }
 }
 
 #[cfg(test)]

@@ -33,17 +33,6 @@ pub(super) fn generator_options(value: &Value, at: &At) -> Result<GeneratorOptio
     Ok(options)
 }
 
-/// Fields of a ConfigMap generator.
-pub(crate) const GENERATOR_FIELDS: [&str; 8] = [
-    "GeneratorArgs.namespace",
-    "GeneratorArgs.name",
-    "GeneratorArgs.behavior",
-    "GeneratorArgs.KvPairSources.literals",
-    "GeneratorArgs.KvPairSources.files",
-    "GeneratorArgs.KvPairSources.envs",
-    "GeneratorArgs.KvPairSources.env",
-    "GeneratorArgs.options",
-];
 /// Fields of a Secret generator.
 pub(crate) const SECRET_FIELDS: [&str; 9] = [
     "GeneratorArgs.namespace",
@@ -56,6 +45,8 @@ pub(crate) const SECRET_FIELDS: [&str; 9] = [
     "GeneratorArgs.options",
     "type",
 ];
+/// Fields of a ConfigMap generator: all but the type, which is the last.
+pub(crate) const GENERATOR_FIELDS: &[&str] = SECRET_FIELDS.split_at(SECRET_FIELDS.len() - 1).0;
 
 /// Reads a ConfigMap or Secret generator.
 pub(crate) fn generator_args(

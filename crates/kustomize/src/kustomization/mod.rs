@@ -247,7 +247,7 @@ impl Reading {
             "bases" => self.bases = at.strings(value)?,
             "configMapGenerator" => {
                 out.config_maps = at.list(value, "[]types.ConfigMapArgs", |item, at| {
-                    generator_args(item, &at.of("ConfigMapArgs"), &GENERATOR_FIELDS)
+                    generator_args(item, &at.of("ConfigMapArgs"), GENERATOR_FIELDS)
                 })?;
             }
             "secretGenerator" => {
