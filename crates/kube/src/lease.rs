@@ -165,6 +165,7 @@ impl Lease {
             options,
             states: sender,
             observed: None,
+            was_held: false,
         };
         let task = tokio::spawn(candidate.run(stop.clone()));
         Self {
@@ -226,6 +227,8 @@ struct Candidate {
     states: watch::Sender<LeaseState>,
     /// What another holder last wrote and when we saw it: clocks of two machines are never compared.
     observed: Option<(String, Instant)>,
+    /// This process has held the lease before.
+    was_held: bool,
 }
 
 enum Round {
@@ -240,6 +243,7 @@ impl Candidate {
             let round = tokio::time::timeout(self.options.renew, self.attempt()).await;
             let state = match round {
                 Ok(Ok(Round::Held)) => {
+                    self.was_held = true;
                     let margin = self.options.duration / 8;
                     self.fence
                         .open_until(started + self.options.duration.saturating_sub(margin));
@@ -331,10 +335,9 @@ impl Candidate {
         let holder = text("/spec/holderIdentity").to_owned();
         let process = text("/metadata/annotations/driftless.dev~1process").to_owned();
         let mine = holder == self.options.identity;
-        let first_round = *self.states.borrow() == LeaseState::Starting;
-        // The same identity after a restart takes over at once. If we held it and now another
-        // process with our identity does, we are the one who was replaced.
-        let replaced = mine && process != self.process && !first_round;
+        // The same identity after a restart takes over at once, whatever became of its first attempts. If we held it
+        // and now another process with our identity does, we are the one who was replaced.
+        let replaced = mine && process != self.process && self.was_held;
         if !holder.is_empty() && (!mine || replaced) && !self.expired(&lease) {
             return Ok(Round::HeldBy(holder));
         }
