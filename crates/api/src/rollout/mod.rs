@@ -1,5 +1,6 @@
 //! ModelRollout (`driftless.dev/v1alpha1`): how a new version of a served model takes traffic.
 
+pub mod handover;
 pub mod status;
 pub mod strategy;
 pub mod validation;
