@@ -29,7 +29,7 @@ enum May {
     LowerAnd(&'static [&'static str]),
 }
 
-const RULES: [(&str, Rule); 20] = [
+const RULES: [(&str, Rule); 21] = [
     ("core", only(Layer::Pure, &[])),
     ("yaml", only(Layer::Pure, &["core"])),
     ("manifest", only(Layer::Pure, &["core", "yaml"])),
@@ -67,6 +67,7 @@ const RULES: [(&str, Rule); 20] = [
         lower_and(Layer::Service, &["kube", "source", "settings"]),
     ),
     ("controller", lower_and(Layer::Component, &[])),
+    ("delivery", lower_and(Layer::Component, &[])),
     ("notify", lower_and(Layer::Component, &[])),
     ("server", lower_and(Layer::Component, &[])),
     ("cli", lower_and(Layer::Component, &[])),

@@ -1,0 +1,140 @@
+//! What can be rolled out. A target knows where its kind keeps versions, pods and traffic; it decides nothing.
+
+mod cx;
+
+use async_trait::async_trait;
+use driftless_api::rollout::Problem;
+use driftless_core::GroupVersionKind;
+use driftless_rollout::machine::Track;
+use driftless_rollout::plan::Traffic;
+use serde_json::Value;
+
+pub use cx::{Ctx, Owner, VERSION, Version};
+
+/// Something about a target could not be read or written, or is not as it must be. Nothing was decided on its account.
+#[derive(thiserror::Error, Debug)]
+pub enum Error {
+    /// A request failed.
+    #[error("{doing}")]
+    Request {
+        /// What was being done.
+        doing: String,
+        /// Why it failed.
+        source: driftless_kube::Error,
+    },
+    /// What was found does not allow it. The text says what to do.
+    #[error("{0}")]
+    Refused(String),
+}
+
+impl Error {
+    /// Returns the whole text, with what caused it.
+    pub fn text(&self) -> String {
+        match self {
+            Self::Request { doing, source } => format!("{doing}: {source}"),
+            Self::Refused(text) => text.clone(),
+        }
+    }
+}
+
+/// Result of looking at a target or acting on it.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Pods of the stable version.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Stable {
+    /// Pods asked for.
+    pub replicas: u32,
+    /// Pods that are ready.
+    pub ready: u32,
+    /// Digest of the live spec: the version when nothing else is known of it.
+    pub digest: String,
+    /// The live object is as the wanted one asks, apart from the number of pods, and no promotion is on its way.
+    pub is_wanted: bool,
+}
+
+/// Equal pods that one replica has.
+#[derive(Clone, PartialEq, Debug)]
+pub struct PodShape {
+    /// A pod's `spec`.
+    pub spec: Value,
+    /// How many of them a replica has.
+    pub count: u32,
+}
+
+/// What the check of free places needs.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Pods {
+    /// Pods of one replica of the new version; several make a gang. Empty: nothing is checked.
+    pub gang: Vec<PodShape>,
+    /// Node label that all pods of a gang must share.
+    pub together: Option<String>,
+    /// Label selector of the stable version's pods; without one nothing is known of their place.
+    pub old: Option<String>,
+}
+
+/// What was seen of a target.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Seen {
+    /// The full number of pods of one version.
+    pub replicas: u32,
+    /// The version that serves; `None` when the target is not there.
+    pub stable: Option<Stable>,
+    /// The version beside it, as far as a rollout made it. Its version is the one that [`Target::scale_canary`] was
+    /// given.
+    pub canary: Option<Track>,
+    /// The live route, or why it could not be read.
+    pub traffic: std::result::Result<Traffic, String>,
+    /// For the check of free places.
+    pub pods: Pods,
+}
+
+/// How far a promotion is.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Promoted {
+    /// The target is what Git says, and serves.
+    Done,
+    /// Not yet: it goes on when it is asked for again.
+    NotYet(String),
+}
+
+/// One kind of target. Every action can be repeated without harm, in whatever state it was left the last time, and is
+/// quick: what takes time is begun, and looked at by the next call.
+#[async_trait]
+pub trait Target: Send + Sync {
+    /// Looks at the target, its canary and its route. An error blocks the rollout until the next look.
+    async fn observe(&self, cx: &Ctx) -> Result<Seen>;
+
+    /// Runs the wanted version beside the stable one with so many pods, without traffic of its own.
+    async fn scale_canary(&self, cx: &Ctx, replicas: u32) -> Result<()>;
+
+    /// Sets the number of pods of the stable version.
+    async fn scale_stable(&self, cx: &Ctx, replicas: u32) -> Result<()>;
+
+    /// Writes the route.
+    async fn set_traffic(&self, cx: &Ctx, traffic: &Traffic) -> Result<()>;
+
+    /// Makes the wanted version the stable one: warm pods are not restarted, the old ones go, traffic is the stable
+    /// version's alone, and the object ends as Git says.
+    async fn promote(&self, cx: &Ctx) -> Result<Promoted>;
+
+    /// Removes the version beside the stable one. It has no traffic.
+    async fn remove_canary(&self, cx: &Ctx) -> Result<()>;
+
+    /// Returns the address at which the new version takes requests before it has traffic, with a path, for warm-up.
+    async fn endpoint(&self, cx: &Ctx) -> Result<String>;
+
+    /// Returns names of objects whose changes concern the target, as group, kind and name; pods and the target itself
+    /// need not be named.
+    fn related(&self, cx: &Ctx) -> Vec<(GroupVersionKind, String)>;
+
+    /// Returns what of a spec this kind of target cannot carry out.
+    fn problems(&self, cx: &Ctx) -> Vec<Problem>;
+}
+
+/// Returns the target for a kind.
+pub fn of(kind: &GroupVersionKind) -> Option<Box<dyn Target>> {
+    match (kind.group.as_ref(), kind.kind.as_ref()) {
+        _ => None,
+    }
+}
