@@ -89,6 +89,8 @@ pub struct Metric {
     pub criterion: Criterion,
     /// What missing data mean.
     pub no_data: NoData,
+    /// Time after which an attempt that nobody answered counts as failed.
+    pub answer_within: SignedDuration,
     /// Measured, and does not count.
     pub dry_run: bool,
 }
@@ -97,7 +99,7 @@ pub struct Metric {
 pub const CONSECUTIVE_ERROR_LIMIT: u32 = 4;
 /// Time until a failed attempt is repeated.
 pub const ERROR_RETRY: SignedDuration = SignedDuration::from_secs(10);
-/// Time after which an attempt that nobody answered counts as failed.
+/// Time after which an attempt that nobody answered counts as failed, unless a metric says otherwise.
 pub const ANSWER_WITHIN: SignedDuration = SignedDuration::from_secs(120);
 
 impl Metric {
@@ -114,6 +116,7 @@ impl Metric {
             consecutive_success_limit: None,
             criterion,
             no_data: NoData::default(),
+            answer_within: ANSWER_WITHIN,
             dry_run: false,
         }
     }
@@ -196,6 +199,8 @@ pub struct Progress {
     pub due: Timestamp,
     /// Since when an attempt is waited for.
     asked: Option<Timestamp>,
+    /// How long an attempt is waited for.
+    answer_within: SignedDuration,
     /// The last measurements.
     pub last: Vec<Measurement>,
     two: Option<Box<TwoSample>>,
@@ -221,6 +226,7 @@ impl Progress {
             consecutive_successes: 0,
             due: later(now, first),
             asked: None,
+            answer_within: metric.answer_within,
             last: Vec::new(),
             two: None,
             one: None,
@@ -443,9 +449,9 @@ impl Run {
                 continue;
             };
             if let Some(asked) = progress.asked
-                && now.duration_since(asked) >= ANSWER_WITHIN
+                && now.duration_since(asked) >= metric.answer_within
             {
-                let why = format!("no answer within {} s", ANSWER_WITHIN.as_secs());
+                let why = format!("no answer within {} s", metric.answer_within.as_secs());
                 progress.record(metric, now, &Err(why));
             }
             if progress.phase == Phase::Running && progress.due <= now {
@@ -464,7 +470,7 @@ impl Run {
             .filter(|progress| progress.phase == Phase::Running);
         running
             .map(|progress| match progress.asked {
-                Some(asked) => later(asked, ANSWER_WITHIN),
+                Some(asked) => later(asked, progress.answer_within),
                 None => progress.due,
             })
             .min()

@@ -1,11 +1,11 @@
 //! `driftless rollout`: works with ModelRollouts.
 
-mod lower;
 mod record;
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use driftless_analysis::lower;
 use driftless_api::analysis::AnalysisTemplate;
 use driftless_api::rollout::{Problem, validate, validation};
 use driftless_api::{ModelRollout, duration, read};
@@ -152,8 +152,9 @@ pub fn simulate(args: &SimulateArgs, out: &mut dyn Write) -> Result<(), Error> {
     if !problems.is_empty() {
         return Err(Error::Invalid(problems));
     }
-    let plan =
-        lower::plan(&rollout.spec, &templates).map_err(|problem| Error::Invalid(vec![problem]))?;
+    let lowered = lower::plan(&rollout.spec, &templates, &lower::Values::replay())
+        .map_err(|problem| Error::Invalid(vec![problem]))?;
+    let plan = lowered.plan;
     let scenario = record.scenario(args);
     let report = simulate::run(&plan, &scenario);
     match args.output {

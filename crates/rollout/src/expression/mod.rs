@@ -71,6 +71,18 @@ impl Expression {
         &self.text
     }
 
+    /// Returns the number that the condition compares with, when there is exactly one: a line in a chart.
+    pub fn threshold(&self) -> Option<f64> {
+        let mut found = Vec::new();
+        self.root.compared(&mut found);
+        match found.as_slice() {
+            [number, rest @ ..] if rest.iter().all(|other| other.total_cmp(number).is_eq()) => {
+                Some(*number)
+            }
+            _ => None,
+        }
+    }
+
     /// Says whether the condition holds for a measured value.
     pub fn judge(&self, result: &Value) -> Verdict {
         match evaluate::run(&self.root, result) {

@@ -22,6 +22,49 @@ pub(super) enum Node {
     Call(Function, Vec<Node>),
 }
 
+impl Node {
+    /// Returns the value of a number with its sign.
+    fn number(&self) -> Option<f64> {
+        match self {
+            Self::Value(value) => value.as_f64(),
+            Self::Minus(inner) => inner.number().map(|number| -number),
+            _ => None,
+        }
+    }
+
+    /// Collects the numbers that orders (`<`, `>=`, …) compare something measured with. A number of items is not that.
+    pub(super) fn compared(&self, into: &mut Vec<f64>) {
+        use Operator as O;
+        let is_length =
+            |node: &Self| matches!(node, Self::Call(Function::Len | Function::Count, _));
+        match self {
+            Self::Binary(O::Less | O::LessEqual | O::Greater | O::GreaterEqual, left, right) => {
+                match (left.number(), right.number()) {
+                    (None, Some(number)) if !is_length(left) => into.push(number),
+                    (Some(number), None) if !is_length(right) => into.push(number),
+                    _ => {}
+                }
+            }
+            Self::Not(inner) => inner.compared(into),
+            Self::Binary(_, left, right) => {
+                left.compared(into);
+                right.compared(into);
+            }
+            Self::Choice(condition, yes, no) => {
+                condition.compared(into);
+                yes.compared(into);
+                no.compared(into);
+            }
+            Self::Call(_, arguments) => {
+                for argument in arguments {
+                    argument.compared(into);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Operator {
     Or,

@@ -195,3 +195,19 @@ proptest::proptest! {
         }
     }
 }
+
+#[test]
+fn the_number_a_condition_compares_with() {
+    for (condition, wanted) in [
+        ("result[0] <= 0.05", Some(0.05)),
+        ("0.95 < result", Some(0.95)),
+        ("len(result) == 0 || result[0] < -3", Some(-3.0)),
+        ("len(result) > 0 && result[0] < 5", Some(5.0)),
+        ("all(result, {# > 0.9})", Some(0.9)),
+        ("result < 1 && result > 0", None),
+        ("result", None),
+    ] {
+        let condition = Expression::parse(condition).unwrap();
+        assert_eq!(condition.threshold(), wanted, "{}", condition.text());
+    }
+}

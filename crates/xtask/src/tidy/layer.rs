@@ -66,6 +66,7 @@ const RULES: [(&str, Rule); 21] = [
         "appstate",
         lower_and(Layer::Service, &["kube", "source", "settings"]),
     ),
+    ("analysis", lower_and(Layer::Service, &["kube"])),
     ("controller", lower_and(Layer::Component, &[])),
     ("delivery", lower_and(Layer::Component, &[])),
     ("notify", lower_and(Layer::Component, &[])),
