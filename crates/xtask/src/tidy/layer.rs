@@ -29,7 +29,7 @@ enum May {
     LowerAnd(&'static [&'static str]),
 }
 
-const RULES: [(&str, Rule); 21] = [
+const RULES: [(&str, Rule); 22] = [
     ("core", only(Layer::Pure, &[])),
     ("yaml", only(Layer::Pure, &["core"])),
     ("manifest", only(Layer::Pure, &["core", "yaml"])),
