@@ -6,9 +6,11 @@ use bytes::Bytes;
 use driftless_api::rollout::ModelRolloutSpec;
 use driftless_core::{GroupVersionKind, ResourceKey};
 use driftless_kube::live::Uid;
-use driftless_kube::write::{PatchType, Propagation, Target as Part};
+use driftless_kube::write::{Applied, DryRun, PatchType, Propagation, Target as Part};
 use driftless_kube::{ApplyOptions, Cluster, DeleteOptions, Error as KubeError, WriteCtx};
 use driftless_manifest::Object;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::{Error, Result};
@@ -106,8 +108,44 @@ impl Ctx {
         list(&self.cluster, gvk, &self.owner.namespace, selector).await
     }
 
+    /// Reads an object of any namespace; `None` when it is not there for certain, or its kind is not.
+    pub(crate) async fn read_of(
+        cluster: &Cluster,
+        gvk: &GroupVersionKind,
+        namespace: &str,
+        name: &str,
+    ) -> Result<Option<Value>> {
+        match cluster.get(gvk, namespace, name).await {
+            Ok(object) => Ok(Some(object.into_value())),
+            Err(KubeError::NotFound { .. } | KubeError::UnknownKind { .. }) => Ok(None),
+            Err(source) => Err(Self::error("reading", gvk, name, source)),
+        }
+    }
+
     /// Applies an object the way a sync does, so that the next comparison finds it as Git says.
     pub async fn apply(&self, object: &Value) -> Result<()> {
+        self.apply_with(object, &ApplyOptions::default())
+            .await
+            .map(drop)
+    }
+
+    /// Returns what an apply would make of an object, without storing it.
+    pub async fn dry_apply(&self, object: &Value) -> Result<Value> {
+        let options = ApplyOptions {
+            dry_run: DryRun::Server,
+            ..ApplyOptions::default()
+        };
+        let applied = self.apply_with(object, &options).await?;
+        applied
+            .object
+            .parse()
+            .map(Object::into_value)
+            .ok_or_else(|| {
+                Error::Refused(format!("the answer about {} is not an object", self.name))
+            })
+    }
+
+    async fn apply_with(&self, object: &Value, options: &ApplyOptions) -> Result<Applied> {
         let object = Object::from_value(object.clone()).map_err(|error| {
             Error::Refused(format!("the wanted object cannot be used: {error}"))
         })?;
@@ -115,12 +153,9 @@ impl Ctx {
         let applied = self
             .cluster
             .writer()
-            .apply(&self.write, &object, &ApplyOptions::default())
+            .apply(&self.write, &object, options)
             .await;
-        match applied {
-            Ok(_) => Ok(()),
-            Err(source) => Err(Self::error("applying", &gvk, &name, source)),
-        }
+        applied.map_err(|source| Self::error("applying", &gvk, &name, source))
     }
 
     /// Sends a merge patch. With `metadata.resourceVersion` in it, it fails when the object has changed since.
@@ -209,12 +244,12 @@ fn label(name: &str) -> String {
 }
 
 /// Lists objects of a namespace, or of all of them when it is empty, by label.
-pub(crate) async fn list(
+pub(crate) async fn list<T: DeserializeOwned>(
     cluster: &Cluster,
     gvk: &GroupVersionKind,
     namespace: &str,
     selector: &str,
-) -> Result<Vec<Value>> {
+) -> Result<Vec<T>> {
     let resource = cluster
         .resolve(gvk)
         .await
@@ -232,21 +267,31 @@ pub(crate) async fn list(
             .body(Vec::new())
             .map_err(|error| failed(error.to_string()))?;
         let client = cluster.client();
-        let answer = tokio::time::timeout(READ_WITHIN, client.request::<Value>(request)).await;
-        let mut answer = match answer {
+        let answer = tokio::time::timeout(READ_WITHIN, client.request::<Page<T>>(request)).await;
+        let answer = match answer {
             Ok(Ok(answer)) => answer,
             Ok(Err(error)) => return Err(failed(error.to_string())),
             Err(_) => return Err(failed("no answer in time".to_owned())),
         };
-        let Some(Value::Array(page)) = answer.get_mut("items").map(Value::take) else {
-            return Err(failed("the answer is not a list".to_owned()));
-        };
-        items.extend(page);
-        match answer.pointer("/metadata/continue").and_then(Value::as_str) {
-            Some(token) if !token.is_empty() => token.clone_into(&mut next),
-            _ => return Ok(items),
+        items.extend(answer.items);
+        next = answer.metadata.next;
+        if next.is_empty() {
+            return Ok(items);
         }
     }
+}
+
+#[derive(Deserialize)]
+struct Page<T> {
+    #[serde(default)]
+    metadata: PageMeta,
+    items: Vec<T>,
+}
+
+#[derive(Deserialize, Default)]
+struct PageMeta {
+    #[serde(default, rename = "continue")]
+    next: String,
 }
 
 fn http_query(pairs: &[(&str, &str)]) -> String {

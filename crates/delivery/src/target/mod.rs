@@ -1,6 +1,8 @@
 //! What can be rolled out. A target knows where its kind keeps versions, pods and traffic; it decides nothing.
 
 mod cx;
+pub(crate) mod json;
+mod workload;
 
 use async_trait::async_trait;
 use driftless_api::rollout::Problem;
@@ -9,6 +11,9 @@ use driftless_rollout::machine::Track;
 use driftless_rollout::plan::Traffic;
 use serde_json::Value;
 
+use self::workload::Workload;
+
+pub(crate) use cx::list;
 pub use cx::{Ctx, Owner, VERSION, Version};
 
 /// Something about a target could not be read or written, or is not as it must be. Nothing was decided on its account.
@@ -87,6 +92,9 @@ pub struct Seen {
     pub traffic: std::result::Result<Traffic, String>,
     /// For the check of free places.
     pub pods: Pods,
+    /// A version whose promotion cannot be taken back any more, since the old pods are gone: it is carried to its end
+    /// before anything else is decided.
+    pub finishing: Option<String>,
 }
 
 /// How far a promotion is.
@@ -121,11 +129,10 @@ pub trait Target: Send + Sync {
     /// Removes the version beside the stable one. It has no traffic.
     async fn remove_canary(&self, cx: &Ctx) -> Result<()>;
 
-    /// Returns the address at which the new version takes requests before it has traffic, with a path, for warm-up.
-    async fn endpoint(&self, cx: &Ctx) -> Result<String>;
+    /// Returns Service and port at which the new version takes requests before it has traffic, for warm-up.
+    async fn endpoint(&self, cx: &Ctx) -> Result<(String, u16)>;
 
-    /// Returns names of objects whose changes concern the target, as group, kind and name; pods and the target itself
-    /// need not be named.
+    /// Returns the objects whose changes concern the target, by kind and name.
     fn related(&self, cx: &Ctx) -> Vec<(GroupVersionKind, String)>;
 
     /// Returns what of a spec this kind of target cannot carry out.
@@ -135,6 +142,8 @@ pub trait Target: Send + Sync {
 /// Returns the target for a kind.
 pub fn of(kind: &GroupVersionKind) -> Option<Box<dyn Target>> {
     match (kind.group.as_ref(), kind.kind.as_ref()) {
+        ("apps", "Deployment") => Some(Box::new(Workload::Deployment)),
+        ("apps", "StatefulSet") => Some(Box::new(Workload::StatefulSet)),
         _ => None,
     }
 }
