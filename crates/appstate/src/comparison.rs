@@ -4,7 +4,7 @@
 //! the spec and the cluster are the same, each object's verdict when its two sides are. What cannot be read makes the
 //! comparison [`Comparison::complete`]` == false` and the status `Unknown`; nothing is pruned on its account.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,6 +23,7 @@ use driftless_source::render::SetDigest;
 
 use crate::config::Config;
 use crate::desired::{Desired, DesiredObject, Prepared};
+use crate::handover::{Course, Governance, Release, Standing};
 use crate::network::external_urls;
 use crate::prediction::{Asks, Question};
 use crate::target::Target;
@@ -62,6 +63,8 @@ pub struct ObjectStatus {
     pub external_urls: Vec<String>,
     /// Which fields differ, bounded, for logs and the API.
     pub differing: Vec<String>,
+    /// The rollout that moves it from version to version, and what has become of the desired one.
+    pub release: Option<Release>,
     /// The two sides the verdict is about.
     sides: (Option<u64>, Option<Digests>),
 }
@@ -105,6 +108,12 @@ impl Comparison {
         self.objects
             .iter()
             .filter(|object| object.status == Some(SyncStatusCode::OutOfSync))
+    }
+
+    /// Says whether nothing but versions that rollouts keep out makes the Application out of sync.
+    pub fn is_held_by_rollouts(&self) -> bool {
+        let mut differing = self.differing().peekable();
+        differing.peek().is_some() && differing.all(ObjectStatus::is_quarantined)
     }
 
     /// Says whether Git has no object left although some are in the cluster.
@@ -265,6 +274,8 @@ impl AppState {
             problems: Vec::new(),
             objects: BTreeMap::new(),
             shared: warnings,
+            governance: Governance::of(&prepared.objects, &self.config().tracking),
+            rollouts: HashMap::new(),
         };
         if readiness != Readiness::Settled {
             pass.problems.push(not_settled(&target.cluster, readiness));
@@ -289,10 +300,15 @@ impl AppState {
             }
         }
         let objects: Vec<ObjectStatus> = objects.into_values().collect();
+        let quarantines = objects
+            .iter()
+            .filter_map(|one| one.release.as_ref()?.quarantine(&one.key));
+        let quarantines: Vec<Condition> = quarantines.collect();
         let complete = problems.is_empty();
         let mut conditions = desired.warnings.clone();
         conditions.extend(prepared.warnings);
         conditions.extend(shared);
+        conditions.extend(quarantines);
         let troubles = ignore.iter().flat_map(IgnoreRule::troubles);
         conditions.extend(troubles.map(|text| crate::config::warning(text.to_owned())));
         for problem in problems {
@@ -358,6 +374,9 @@ struct Pass<'a, 'p> {
     /// The last comparison under the same rules, whatever the revision was.
     known: Option<&'a Comparison>,
     metrics: &'a Metrics,
+    governance: Governance,
+    /// The rollouts that were read in this pass; `None` for one that is not there.
+    rollouts: HashMap<ResourceKey, Option<Standing>>,
 }
 
 impl<'p> Pass<'_, 'p> {
@@ -378,12 +397,14 @@ impl<'p> Pass<'_, 'p> {
         };
         let hash = diff::fingerprint_desired(&one.object);
         let sides = (Some(hash), live.as_ref().map(|live| live.digests));
-        if let Some(known) = self.reuse(&one.key, sides) {
+        let release = self.release(&one.key);
+        if let Some(known) = self.reuse(&one.key, sides, release.as_ref()) {
             self.objects.insert(one.key.clone(), known);
             return;
         }
         let mut status = base(&one.key, one.object.gvk(), &annotations, sides);
         status.is_desired = true;
+        status.release = release;
         let types = annotations.hook.types();
         status.deletion_hook = (
             types.contains(&HookType::PreDelete),
@@ -397,7 +418,7 @@ impl<'p> Pass<'_, 'p> {
             .and_then(|live| health::assess(live, &NoRules));
         status.external_urls = parsed.as_ref().map(external_urls).unwrap_or_default();
         if !annotations.hook.is_hook() {
-            match self.verdict_of(&one.key, sides) {
+            match self.verdict_of(&one.key, sides, status.release.as_ref()) {
                 // Only its status changed, which the verdict does not depend on.
                 Some(known) => {
                     status.status.clone_from(&known.status);
@@ -410,16 +431,42 @@ impl<'p> Pass<'_, 'p> {
         self.objects.insert(one.key.clone(), status);
     }
 
+    /// Returns the rollout that moves an object, and what it says.
+    fn release(&mut self, key: &ResourceKey) -> Option<Release> {
+        let governor = self.governance.governor(key)?.clone();
+        let live = self.live;
+        let standing = self
+            .rollouts
+            .entry(governor.rollout.clone())
+            .or_insert_with(|| match live.lookup(&governor.rollout) {
+                // What cannot be read is told where the rollout itself is compared.
+                Lookup::Found(found) => parse(&found).as_ref().map(Standing::read),
+                Lookup::Unreadable(why) => {
+                    let last = why.last.as_deref().and_then(parse);
+                    last.as_ref().map(Standing::read)
+                }
+                Lookup::Missing | Lookup::UnknownKind | Lookup::NotLoaded => None,
+            });
+        let course = match standing {
+            Some(standing) => standing.course(&key.name, &governor.version),
+            None => Course::New,
+        };
+        Some(Release { governor, course })
+    }
+
     /// Returns an earlier verdict about an object whose sides are the same but for the live one's status.
     fn verdict_of(
         &self,
         key: &ResourceKey,
         sides: (Option<u64>, Option<Digests>),
+        release: Option<&Release>,
     ) -> Option<&ObjectStatus> {
         if self.config.ignore_status != diff::IgnoreStatus::All {
             return None;
         }
-        find(self.previous?, key).filter(|known| known.status.is_some() && known.is_about(sides))
+        find(self.previous?, key)
+            .filter(|known| known.status.is_some() && known.is_about(sides))
+            .filter(|known| known.release.as_ref() == release)
     }
 
     fn warn_if_shared(&mut self, one: &DesiredObject, live: Option<&Object>) {
@@ -449,6 +496,17 @@ impl<'p> Pass<'_, 'p> {
             status.status = Some(SyncStatusCode::OutOfSync);
             return;
         };
+        // While a rollout moves the object, it owns what it moves.
+        let course = status.release.as_ref().map(|release| &release.course);
+        if course.is_some_and(|course| *course != Course::Settled) {
+            let difference = status.release.as_ref().and_then(Release::difference);
+            status.status = Some(match difference {
+                Some(_) => SyncStatusCode::OutOfSync,
+                None => SyncStatusCode::Synced,
+            });
+            status.differing = difference.into_iter().collect();
+            return;
+        }
         self.metrics.comparisons.inc();
         let known = self.known.and_then(|known| find(known, &one.key));
         if known.is_some_and(|known| known.status.is_some() && known.sides == status.sides) {
@@ -510,7 +568,7 @@ impl<'p> Pass<'_, 'p> {
                 continue;
             }
             let sides = (None, Some(live.digests));
-            let status = match self.reuse(&live.key, sides) {
+            let status = match self.reuse(&live.key, sides, None) {
                 Some(known) => known,
                 None => match parse(&live) {
                     Some(object) => self.extra(&live, &object, sides),
@@ -557,9 +615,10 @@ impl<'p> Pass<'_, 'p> {
         &self,
         key: &ResourceKey,
         sides: (Option<u64>, Option<Digests>),
+        release: Option<&Release>,
     ) -> Option<ObjectStatus> {
         find(self.previous?, key)
-            .filter(|one| one.sides == sides)
+            .filter(|one| one.sides == sides && one.release.as_ref() == release)
             .cloned()
     }
 }
@@ -571,6 +630,12 @@ fn find<'a>(comparison: &'a Comparison, key: &ResourceKey) -> Option<&'a ObjectS
 }
 
 impl ObjectStatus {
+    /// Says whether it runs another version than Git says because the rollout keeps that one out.
+    pub fn is_quarantined(&self) -> bool {
+        let course = self.release.as_ref().map(|release| &release.course);
+        self.is_live && matches!(course, Some(Course::Quarantined(_)))
+    }
+
     /// Takes over a verdict.
     fn take(&mut self, verdict: &diff::Comparison) {
         let differences = verdict.differences.iter();
@@ -610,6 +675,7 @@ fn base(
         images: Vec::new(),
         external_urls: Vec::new(),
         differing: Vec::new(),
+        release: None,
         sides,
     }
 }

@@ -5,7 +5,8 @@
 //! answer from the same code. It lowers `api` types to engine inputs and never writes anywhere.
 //!
 //! Reading order: [`rules`] (what a project permits), [`target`] (where an application goes), [`desired`] (what Git
-//! says), [`comparison`] (Git beside the cluster), [`view`] (tree and diffs for people).
+//! says), [`comparison`] (Git beside the cluster), [`handover`] (what rollouts
+//! move), [`view`] (tree and diffs for people).
 
 pub mod comparison;
 pub mod config;
@@ -15,6 +16,7 @@ pub mod desired;
 mod environment;
 mod facts;
 pub mod gate;
+pub mod handover;
 mod inherit;
 mod metrics;
 pub mod network;

@@ -12,6 +12,7 @@ use driftless_api::application::{
 };
 use driftless_appstate::comparison::not_settled;
 use driftless_appstate::desired::{Desired, Prepared};
+use driftless_appstate::handover::{Governance, is_rollout};
 use driftless_appstate::{ProjectGate, Target};
 use driftless_core::class::render_chain;
 use driftless_core::{GroupVersionKind, ResourceKey};
@@ -109,21 +110,28 @@ impl sync::Observe for Eyes<'_> {
     }
 
     fn health(&self, object: &Object) -> Option<health::Health> {
+        // A rollout takes hours or waits for a person: no sync waits for it, a newer version must get through.
+        if is_rollout(object) {
+            return None;
+        }
         health::assess(object, &health::NoRules)
     }
 }
 
 /// Why a step was not carried out: not the object's fault, so nothing is recorded against it.
-struct Interruption(String);
+pub(crate) struct Interruption(pub(crate) String);
 
 /// One try of one operation.
-struct Walk<'a> {
-    controller: &'a Controller,
-    app: &'a Application,
-    target: &'a Target,
-    ctx: WriteCtx,
-    writer: Writer,
-    plan: Plan,
+pub(crate) struct Walk<'a> {
+    pub(crate) controller: &'a Controller,
+    pub(crate) app: &'a Application,
+    pub(crate) target: &'a Target,
+    pub(crate) ctx: WriteCtx,
+    pub(crate) writer: Writer,
+    pub(crate) plan: Plan,
+    pub(crate) governance: Governance,
+    /// Held while a rollout is told what it is to move: targets of one rollout are written at once.
+    pub(crate) handing_over: tokio::sync::Mutex<()>,
     progress: Progress,
     migration: Migration,
 }
@@ -157,8 +165,15 @@ impl Controller {
                 };
             }
         };
+        let governance = Governance::of(&prepared.objects, &self.state.config().tracking);
         let plan = match self
-            .plan(app, target, desired, &prepared, &state, draft)
+            .plan(
+                (app, target),
+                desired,
+                (&prepared, &governance),
+                &state,
+                draft,
+            )
             .await
         {
             Ok(plan) => plan,
@@ -169,14 +184,7 @@ impl Controller {
                 return Advance::Waiting(Duration::from_secs(2));
             }
         };
-        if let Some(excess) = plan.excess() {
-            let message = format!(
-                "{excess}; confirm with annotation {}, or set the budget with annotation {}",
-                annotation::DELETION_APPROVED,
-                annotation::PRUNE_BUDGET
-            );
-            draft.condition(ConditionType::PruneBudgetWarning, message);
-        }
+        warn_of_excess(&plan, draft);
         let manager = app
             .metadata
             .annotation(annotation::CLIENT_SIDE_APPLY_MIGRATION_MANAGER);
@@ -199,6 +207,8 @@ impl Controller {
             ctx,
             writer: target.cluster.writer(),
             plan,
+            governance,
+            handing_over: tokio::sync::Mutex::default(),
             progress,
             migration: Migration::TakeOver(manager.map(str::to_owned).into_iter().collect()),
         };
@@ -212,10 +222,9 @@ impl Controller {
 
     async fn plan(
         &self,
-        app: &Application,
-        target: &Target,
+        (app, target): (&Application, &Target),
         desired: &Desired,
-        prepared: &Prepared,
+        (prepared, governance): (&Prepared, &Governance),
         state: &OperationState,
         draft: &mut Draft,
     ) -> Result<Plan, Interruption> {
@@ -251,6 +260,8 @@ impl Controller {
                 target.in_sync = in_sync
                     .as_ref()
                     .is_some_and(|comparison| comparison.is_synced(&one.key, desired));
+                target.governor = governance.governor(&one.key).cloned();
+                target.refusal = governance.refusal(&one.key).map(str::to_owned);
                 target
             })
             .collect();
@@ -374,6 +385,18 @@ impl Controller {
             wave: tuning.wave_timeout.and_then(signed),
         };
         options
+    }
+}
+
+/// Tells what a prune above its budget waits for.
+fn warn_of_excess(plan: &Plan, draft: &mut Draft) {
+    if let Some(excess) = plan.excess() {
+        let message = format!(
+            "{excess}; confirm with annotation {}, or set the budget with annotation {}",
+            annotation::DELETION_APPROVED,
+            annotation::PRUNE_BUDGET
+        );
+        draft.condition(ConditionType::PruneBudgetWarning, message);
     }
 }
 
@@ -605,15 +628,27 @@ impl Walk<'_> {
             }
             (Action::Apply(write), Some(target)) => {
                 let options = self.apply_options(*write, dry_run);
-                self.writer
-                    .apply(&self.ctx, target, &options)
-                    .await
-                    .map(|applied| Outcome::Applied(applied.message))
+                match &task.governor {
+                    Some(governor) => return self.release(task, target, governor, &options).await,
+                    None => self.apply(target, &options).await,
+                }
             }
             (Action::Prune { propagation, .. }, _) => self.prune(task, *propagation, dry_run).await,
             _ => return Ok(Outcome::Failed("nothing to apply".to_owned())),
         };
         outcome.or_else(|error| refused_or_interrupted(&error))
+    }
+
+    async fn apply(
+        &self,
+        target: &Object,
+        options: &ApplyOptions,
+    ) -> Result<Outcome, driftless_kube::Error> {
+        let applied = self.writer.apply(&self.ctx, target, options).await?;
+        if is_rollout(target) && options.dry_run == DryRun::No {
+            self.forget_targets(&target.key()).await?;
+        }
+        Ok(Outcome::Applied(applied.message))
     }
 
     fn apply_options(&self, write: sync::task::Write, dry_run: DryRun) -> ApplyOptions {
@@ -764,7 +799,9 @@ impl Walk<'_> {
 }
 
 /// Tells a refusal, which is the object's result, from a cluster or lease that is away, which is not.
-fn refused_or_interrupted(error: &driftless_kube::Error) -> Result<Outcome, Interruption> {
+pub(crate) fn refused_or_interrupted(
+    error: &driftless_kube::Error,
+) -> Result<Outcome, Interruption> {
     use driftless_kube::Error;
     match error {
         Error::Fenced { .. }

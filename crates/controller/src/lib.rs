@@ -14,6 +14,7 @@ mod events;
 mod execute;
 mod failures;
 mod following;
+mod handover;
 mod holds;
 mod metrics;
 mod operation;

@@ -33,6 +33,7 @@ const EVALUATED: &[ConditionType] = &[
     ConditionType::RepeatedResourceWarning,
     ConditionType::ExcludedResourceWarning,
     ConditionType::QuarantinedRevisionWarning,
+    ConditionType::QuarantinedVersionWarning,
     ConditionType::PruneBudgetWarning,
     ConditionType::SyncWindowWarning,
     ConditionType::SuspendedWarning,
@@ -421,8 +422,13 @@ impl Controller {
                 }
             }
         };
+        if comparison.is_held_by_rollouts() {
+            tracing::debug!(app = %app.key(), reason = "VersionQuarantined", "No automated sync");
+            return Next::OnEvent;
+        }
         let differing: Vec<Differing> = comparison
             .differing()
+            .filter(|one| !one.is_quarantined())
             .map(|one| Differing {
                 object: driftless_api::application::SyncOperationResource {
                     group: one.key.group.to_string(),

@@ -71,6 +71,22 @@ impl Kind {
     pub const DEPLOYMENT: Self = kind("apps", "v1", "Deployment", "deployments", true);
     /// `apps/v1` ReplicaSet.
     pub const REPLICA_SET: Self = kind("apps", "v1", "ReplicaSet", "replicasets", true);
+    /// `apps/v1` ControllerRevision.
+    pub const CONTROLLER_REVISION: Self = kind(
+        "apps",
+        "v1",
+        "ControllerRevision",
+        "controllerrevisions",
+        true,
+    );
+    /// `driftless.dev/v1alpha1` ModelRollout.
+    pub const MODEL_ROLLOUT: Self = kind(
+        "driftless.dev",
+        "v1alpha1",
+        "ModelRollout",
+        "modelrollouts",
+        true,
+    );
     /// `batch/v1` Job.
     pub const JOB: Self = kind("batch", "v1", "Job", "jobs", true);
     /// CustomResourceDefinition.
@@ -174,6 +190,21 @@ impl Kind {
         };
         if let Err(error) = api.patch(name, &parameters, &Patch::Merge(&patch)).await {
             panic!("cannot patch {} {ns}/{name}: {error}", self.kind);
+        }
+    }
+
+    /// Changes an object's status with a JSON merge patch.
+    pub async fn merge_status(self, client: &Client, ns: &str, name: &str, patch: Value) {
+        let api = self.api(client, ns);
+        let patch = Patch::Merge(&patch);
+        if let Err(error) = api
+            .patch_status(name, &PatchParams::default(), &patch)
+            .await
+        {
+            panic!(
+                "cannot patch the status of {} {ns}/{name}: {error}",
+                self.kind
+            );
         }
     }
 

@@ -8,6 +8,7 @@
 
 pub mod admission;
 pub mod cluster;
+pub mod controller;
 pub mod expect;
 pub mod git;
 pub mod kind;
@@ -19,6 +20,7 @@ mod spawn;
 
 pub use admission::DenyingWebhook;
 pub use cluster::Devcluster;
+pub use controller::Controller;
 pub use expect::{Expectation, Verdict};
 pub use git::{GitRepo, HttpGit, SshGit};
 pub use kind::Kind;

@@ -27,6 +27,8 @@ string_enum! {
         OrphanedResourceWarning = "OrphanedResourceWarning",
         /// A revision is quarantined: automation does not deploy it again (Driftless).
         QuarantinedRevisionWarning = "QuarantinedRevisionWarning",
+        /// A version of a model was rolled back and is not tried again (Driftless).
+        QuarantinedVersionWarning = "QuarantinedVersionWarning",
         /// A prune above the budget waits for confirmation (Driftless).
         PruneBudgetWarning = "PruneBudgetWarning",
         /// A sync window holds automation back (Driftless).

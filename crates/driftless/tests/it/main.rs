@@ -23,6 +23,7 @@ mod options;
 mod project;
 mod refresh;
 mod rollback;
+mod rollout;
 mod status;
 mod sync;
 

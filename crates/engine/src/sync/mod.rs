@@ -23,4 +23,4 @@ pub use option::{AppOptions, Options, Strategy};
 pub use plan::{Input, Plan, Target, plan};
 pub use progress::{OperationPhase, Outcome, Progress, ResourceResult, ResultCode, Termination};
 pub use step::{Decision, Live, Observe, Step, step};
-pub use task::{Action, Phase, Task, TaskId, TaskKey};
+pub use task::{Action, Governor, Phase, Task, TaskId, TaskKey};

@@ -53,7 +53,7 @@ pub fn kind_rank(kind: &str) -> usize {
         .unwrap_or(KINDS.len() + 1)
 }
 
-/// Sorts tasks and pulls namespaces and CustomResourceDefinitions ahead of the first task that needs them.
+/// Sorts tasks and pulls namespaces, CustomResourceDefinitions and rollouts ahead of the first task that needs them.
 pub(crate) fn sort(tasks: &mut Vec<Task>) {
     tasks.sort_by(|a, b| {
         let rank = |task: &Task| (task.phase, task.wave, kind_rank(&task.key.kind));
@@ -67,9 +67,16 @@ pub(crate) fn sort(tasks: &mut Vec<Task>) {
     pull_ahead(tasks, provided_namespace, |task| {
         Some(task.key.namespace.to_string())
     });
+    let rollout = |task: &Task| task.governor.as_ref().map(|one| one.rollout.to_string());
+    pull_ahead(tasks, provided_rollout, rollout);
     pull_ahead(tasks, provided_kind, |task| {
         Some(format!("{}/{}", task.gvk.group, task.gvk.kind))
     });
+}
+
+fn provided_rollout(task: &Task) -> Option<String> {
+    let is_rollout = &*task.key.group == "driftless.dev" && &*task.key.kind == "ModelRollout";
+    (is_rollout && !task.is_prune()).then(|| task.key.to_string())
 }
 
 fn provided_namespace(task: &Task) -> Option<String> {

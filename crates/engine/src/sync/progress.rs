@@ -119,6 +119,8 @@ pub struct ResourceResult {
 pub enum Outcome {
     /// Written; the text is what kubectl would print (`deployment.apps/x configured`).
     Applied(String),
+    /// Left to the rollout that moves the object, which nothing here waits for; the text says so.
+    HandedOver(String),
     /// Deleted, or already gone.
     Pruned,
     /// The API refused; the text says why.
@@ -217,6 +219,9 @@ impl Progress {
                     OperationPhase::Running
                 };
                 (ResultCode::Synced, phase, message)
+            }
+            Outcome::HandedOver(message) => {
+                (ResultCode::Synced, OperationPhase::Succeeded, message)
             }
             Outcome::Pruned if plan.options().dry_run => (
                 ResultCode::Pruned,

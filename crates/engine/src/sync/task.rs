@@ -110,6 +110,15 @@ pub enum Action {
     },
 }
 
+/// The ModelRollout that moves an object from one version to the next.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Governor {
+    /// The rollout.
+    pub rollout: ResourceKey,
+    /// Names the version that is desired.
+    pub version: String,
+}
+
 /// One thing a sync does to one object.
 #[derive(Clone, Debug)]
 pub struct Task {
@@ -135,6 +144,10 @@ pub struct Task {
     pub in_sync: bool,
     /// The kind or the namespace does not exist yet, so that a dry run could only fail.
     pub skip_dry_run: bool,
+    /// What moves the object from version to version, where that is not the sync itself.
+    pub governor: Option<Governor>,
+    /// Why it must not be written, for the user.
+    pub refusal: Option<String>,
 }
 
 impl Task {

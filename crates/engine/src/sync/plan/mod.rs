@@ -10,7 +10,7 @@ use crate::annotation::{Annotations, DeletePolicy, HOOK_FINALIZER, Hook, HookTyp
 use crate::prune::{Excess, Verdict};
 use crate::sync::option::{Guard, Options, ResourceOptions};
 use crate::sync::order;
-use crate::sync::task::{Action, Method, Phase, Task, TaskId, Write};
+use crate::sync::task::{Action, Governor, Method, Phase, Task, TaskId, Write};
 
 /// Names the operation that created a hook, see [`Options::operation_id`].
 pub const OPERATION_ANNOTATION: &str = "driftless.dev/operation";
@@ -56,6 +56,10 @@ pub struct Target {
     pub annotations: Annotations,
     /// It equals the live object.
     pub in_sync: bool,
+    /// The rollout that moves it from version to version.
+    pub governor: Option<Governor>,
+    /// Why it must not be written, for the user.
+    pub refusal: Option<String>,
 }
 
 impl Target {
@@ -66,6 +70,8 @@ impl Target {
             object,
             annotations,
             in_sync: false,
+            governor: None,
+            refusal: None,
         }
     }
 }
@@ -232,6 +238,8 @@ fn namespace_task(input: &Input<'_>) -> Option<Task> {
         live,
         in_sync: false,
         skip_dry_run: true,
+        governor: None,
+        refusal: None,
     })
 }
 
@@ -250,6 +258,8 @@ fn apply_task(input: &Input<'_>, target: &Target) -> Task {
         live,
         in_sync: target.in_sync,
         skip_dry_run: false,
+        governor: target.governor.clone(),
+        refusal: target.refusal.clone(),
     }
 }
 
@@ -259,10 +269,14 @@ fn write(options: &Options, target: &Target, live: Option<&Object>) -> Write {
     });
     let own = target.annotations.options;
     let app = &options.app;
+    // Replacing a rollout would drop what it was handed over and asked for.
+    let is_rollout = target.object.is("driftless.dev", "ModelRollout");
     let validate = !(app.skip_validation || own.skip_validation);
     // Server-side apply refuses fields that the kind does not have, whatever validation is asked for.
     let server_side = own.server_side_apply.or(app.server_side_apply);
-    let method = if app.replace || own.replace || live.replace {
+    let method = if is_rollout {
+        Method::ServerSideApply
+    } else if app.replace || own.replace || live.replace {
         Method::Replace
     } else if server_side.unwrap_or(validate) {
         Method::ServerSideApply
@@ -271,7 +285,7 @@ fn write(options: &Options, target: &Target, live: Option<&Object>) -> Write {
     };
     Write {
         method,
-        force: options.force || own.force || live.force,
+        force: !is_rollout && (options.force || own.force || live.force),
         validate,
         migrate_client_side: app.client_side_apply_migration,
     }
@@ -302,6 +316,8 @@ fn hook_tasks(input: &Input<'_>, target: &Target) -> Vec<Task> {
                 live,
                 in_sync: false,
                 skip_dry_run: false,
+                governor: None,
+                refusal: None,
             }
         })
         .collect()
@@ -357,6 +373,8 @@ fn prune_task(
         live: Some(live.clone()),
         in_sync: false,
         skip_dry_run: false,
+        governor: None,
+        refusal: None,
     }
 }
 
@@ -395,6 +413,7 @@ fn check(input: &Input<'_>, tasks: &mut [Task]) -> Vec<(TaskId, String)> {
             }
         };
         let problem = problem
+            .or_else(|| task.refusal.clone())
             .or_else(|| input.cluster.permit(&task.gvk, &task.key).err())
             .or_else(|| shared(input, task));
         if let Some(message) = problem {

@@ -1,0 +1,151 @@
+use super::*;
+use serde_json::json;
+
+fn desired(value: Value) -> DesiredObject {
+    let object = Object::from_value(value).unwrap();
+    DesiredObject {
+        key: object.key(),
+        object,
+    }
+}
+
+fn model(image: &str) -> Value {
+    json!({"apiVersion": "apps/v1", "kind": "Deployment",
+        "metadata": {"name": "fraud", "namespace": "ml", "labels": {"tier": "model"}},
+        "spec": {"template": {"spec": {"containers": [{"image": image}]}}}})
+}
+
+fn rollout(name: &str, target: Value) -> Value {
+    let mut spec = json!({"strategy": {"canary": {"steps": [{"setWeight": 10}, {"pause": {}}]}}});
+    for (field, value) in target.as_object().unwrap() {
+        spec[field] = value.clone();
+    }
+    json!({"apiVersion": "driftless.dev/v1alpha1", "kind": "ModelRollout",
+        "metadata": {"name": name, "namespace": "ml"}, "spec": spec})
+}
+
+fn by_name() -> Value {
+    json!({"targetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "fraud"}})
+}
+
+fn governance(objects: &[Value]) -> Governance {
+    let objects: Vec<DesiredObject> = objects.iter().cloned().map(desired).collect();
+    Governance::of(&objects, &Tracking::default())
+}
+
+fn key(kind: &str, name: &str) -> ResourceKey {
+    let group = if kind == "Deployment" {
+        "apps"
+    } else {
+        "driftless.dev"
+    };
+    ResourceKey::new(group, kind, "ml", name)
+}
+
+#[test]
+fn a_version_is_the_content_without_the_marks() {
+    let tracking = Tracking::default();
+    let version = |value: Value| version_of(&Object::from_value(value).unwrap(), &tracking);
+    let plain = version(model("m:1"));
+    assert_eq!(plain.len(), 10);
+    let mut marked = Object::from_value(model("m:1")).unwrap();
+    tracking.mark(&mut marked, "app", "ml");
+    assert_eq!(version_of(&marked, &tracking), plain);
+    assert_ne!(version(model("m:2")), plain);
+    // Written down: another value would hand every running model over again.
+    assert_eq!(plain, "d2f6d3254c");
+}
+
+#[test]
+fn targets_are_found_by_name_and_by_label() {
+    let found = governance(&[model("m:1"), rollout("r", by_name())]);
+    let governor = found.governor(&key("Deployment", "fraud")).unwrap();
+    assert_eq!(governor.rollout, key("ModelRollout", "r"));
+    let wanted = ["fraud".to_owned()];
+    assert_eq!(found.targets(&key("ModelRollout", "r")), Some(&wanted[..]));
+
+    let labelled = json!({"selector": {"apiVersion": "apps/v1", "kind": "Deployment",
+        "matchExpressions": [{"key": "tier", "operator": "In", "values": ["model"]}]}});
+    let found = governance(&[model("m:1"), rollout("r", labelled)]);
+    assert!(found.governor(&key("Deployment", "fraud")).is_some());
+
+    let mut elsewhere = rollout("r", by_name());
+    elsewhere["metadata"]["namespace"] = "other".into();
+    let found = governance(&[model("m:1"), elsewhere]);
+    assert!(found.governor(&key("Deployment", "fraud")).is_none());
+}
+
+#[test]
+fn a_mistake_in_the_rollout_does_not_set_its_target_free() {
+    let mut wrong = rollout("r", by_name());
+    wrong["spec"]["strategy"]["canary"]["steps"] = json!([{"setWeight": 900}]);
+    let found = governance(&[model("m:1"), wrong.clone()]);
+    let why = found.refusal(&key("Deployment", "fraud")).unwrap();
+    assert!(why.contains("spec.strategy.canary.steps[0]"), "{why}");
+    assert!(found.refusal(&key("ModelRollout", "r")).is_some());
+
+    wrong["spec"]["strategy"] = json!("canary");
+    let found = governance(&[model("m:1"), wrong]);
+    assert!(found.refusal(&key("Deployment", "fraud")).is_some());
+}
+
+#[test]
+fn two_rollouts_of_one_target_are_refused() {
+    let found = governance(&[
+        model("m:1"),
+        rollout("a", by_name()),
+        rollout("b", by_name()),
+    ]);
+    let why = found.refusal(&key("Deployment", "fraud")).unwrap();
+    assert!(why.contains("a and b"), "{why}");
+}
+
+#[test]
+fn hooks_are_no_targets() {
+    let mut hook = model("m:1");
+    hook["metadata"]["annotations"] = json!({"argocd.argoproj.io/hook": "PreSync"});
+    let found = governance(&[hook, rollout("r", by_name())]);
+    assert!(found.governor(&key("Deployment", "fraud")).is_none());
+}
+
+fn standing(wanted: &str, status: Value) -> Standing {
+    let mut live = rollout("r", by_name());
+    let wanted =
+        json!({"fraud": {"version": wanted, "controllerRevision": format!("fraud-{wanted}")}});
+    live["metadata"]["annotations"] = json!({(WANTED): wanted.to_string()});
+    live["status"] = json!({"targets": [status]});
+    Standing::read(&Object::from_value(live).unwrap())
+}
+
+#[test]
+fn the_status_of_the_rollout_tells_what_became_of_a_version() {
+    let course = |wanted: &str, status: Value| standing(wanted, status).course("fraud", "v2");
+    let quarantined = json!([{"version": "v2", "reason": "errors"}]);
+    assert_eq!(
+        course("v1", json!({"name": "fraud", "stableVersion": "v1"})),
+        Course::New
+    );
+    assert_eq!(course("v2", json!({"name": "other"})), Course::Moving);
+    assert_eq!(
+        course("v2", json!({"name": "fraud", "stableVersion": "v1"})),
+        Course::Moving
+    );
+    let settled = json!({"name": "fraud", "stableVersion": "v2", "phase": "Healthy"});
+    assert_eq!(course("v2", settled), Course::Settled);
+    // Back at what served before, with traffic still on its way.
+    let back = json!({"name": "fraud", "stableVersion": "v2", "phase": "RollingBack"});
+    assert_eq!(course("v2", back), Course::Moving);
+    let bad = json!({"name": "fraud", "stableVersion": "v1", "quarantined": quarantined});
+    let Course::Quarantined(verdict) = course("v2", bad) else {
+        panic!("it is quarantined");
+    };
+    assert_eq!((reason(&verdict.entry), &*verdict.stable), ("errors", "v1"));
+}
+
+#[test]
+fn an_annotation_that_is_no_record_is_written_again() {
+    let mut live = rollout("r", by_name());
+    live["metadata"]["annotations"] = json!({(WANTED): "{oops"});
+    let read = Standing::read(&Object::from_value(live).unwrap());
+    assert_eq!(read.course("fraud", "v1"), Course::New);
+}

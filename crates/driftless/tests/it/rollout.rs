@@ -1,0 +1,417 @@
+//! Where a sync and a rollout meet: versions are handed over, transitions are left alone, what failed stays out.
+//!
+//! The controller that moves a ModelRollout's target is not part of these stories: they write the rollout's status
+//! themselves, as the contract between the two has it.
+
+use std::path::Path;
+
+use driftless_testkit::controller::install_crds;
+use driftless_testkit::expect::{
+    absent, condition, exists, failed, history_of, live_field, no_condition, resource, result,
+    settled, succeeded, sync_status, synced, value,
+};
+use driftless_testkit::manifest::{config_map, text};
+use driftless_testkit::{Devcluster, Expectation, Given, Kind, Verdict, World};
+use serde_json::{Value, json};
+
+const TARGET: Kind = Kind::DEPLOYMENT;
+const ROLLOUT: Kind = Kind::MODEL_ROLLOUT;
+const IMAGE: &str = "/spec/template/spec/containers/0/image";
+
+fn model(image: &str) -> String {
+    text(&json!({
+        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "fraud"},
+        "spec": {
+            "replicas": 1,
+            "selector": {"matchLabels": {"app": "fraud"}},
+            "template": {
+                "metadata": {"labels": {"app": "fraud"}},
+                "spec": {"containers": [{"name": "main", "image": format!("example.com/fraud:{image}")}]},
+            },
+        },
+    }))
+}
+
+fn rollout(steps: &Value) -> String {
+    text(&json!({
+        "apiVersion": "driftless.dev/v1alpha1", "kind": "ModelRollout", "metadata": {"name": "fraud"},
+        "spec": {
+            "targetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "fraud"},
+            "strategy": {"canary": {"steps": steps}},
+        },
+    }))
+}
+
+async fn given(name: &str) -> Given {
+    let crd = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../deploy/crds/modelrollouts.yaml"
+    );
+    install_crds(&Devcluster::shared().client().await, Path::new(crd)).await;
+    crate::given(name).file("model.yaml", model("1")).file(
+        "rollout.yaml",
+        rollout(&json!([{"setWeight": 10}, {"pause": {}}])),
+    )
+}
+
+/// Returns what the rollout was told to move its target to.
+async fn wanted(world: &World) -> Value {
+    let live = world.live(ROLLOUT, "fraud").await.unwrap_or_default();
+    let text = live.pointer("/metadata/annotations/driftless.dev~1wanted");
+    let text = text.and_then(Value::as_str).unwrap_or("{}");
+    serde_json::from_str::<Value>(text).unwrap()["fraud"].clone()
+}
+
+/// Says as the rollout's controller would how far it is; `wanted` stands for the version that was handed over.
+async fn answer(world: &World, mut status: Value) {
+    let version = wanted(world).await["version"].clone();
+    for field in ["stableVersion", "canaryVersion"] {
+        if status[field] == "wanted" {
+            status[field] = version.clone();
+        }
+    }
+    if status["quarantined"].is_string() {
+        let reason = status["quarantined"].clone();
+        status["quarantined"] =
+            json!([{"version": version, "reason": reason, "at": "2026-01-01T00:00:00Z"}]);
+    }
+    status["name"] = "fraud".into();
+    let phase = status["phase"].clone();
+    let status = json!({"status": {"phase": phase, "targets": [status]}});
+    ROLLOUT
+        .merge_status(&world.client, &world.namespace, "fraud", status)
+        .await;
+}
+
+/// Expects the stored object of the version that was handed over to have this image.
+fn handed_over(image: &'static str) -> Expectation {
+    Expectation::new(
+        format!("version {image} handed over"),
+        move |world| async move {
+            let wanted = wanted(&world).await;
+            let name = wanted["controllerRevision"].as_str().unwrap_or_default();
+            if name.is_empty() {
+                return Verdict::NotYet("nothing is handed over".into());
+            }
+            let stored = world.live(Kind::CONTROLLER_REVISION, name).await;
+            let stored = stored.unwrap_or_default();
+            let found = stored["data"]["object"].pointer(IMAGE).cloned();
+            let is_it = found == Some(json!(format!("example.com/fraud:{image}")));
+            let owner = &stored["metadata"]["ownerReferences"][0]["kind"];
+            Verdict::when(is_it && owner == "ModelRollout", || {
+                format!("{wanted}: {stored}")
+            })
+        },
+    )
+}
+
+fn serves(image: &str) -> Expectation {
+    live_field(
+        TARGET,
+        "fraud",
+        IMAGE,
+        json!(format!("example.com/fraud:{image}")),
+    )
+}
+
+/// A story in which version 1 serves, and version 2 is handed over.
+async fn second_version(name: &str, spec: Value) -> World {
+    let world = given(name)
+        .await
+        .spec(spec)
+        .when()
+        .sync()
+        .then()
+        .expect(succeeded())
+        .expect(serves("1"))
+        .expect(handed_over("1"))
+        .await;
+    answer(
+        &world,
+        json!({"phase": "Healthy", "stableVersion": "wanted"}),
+    )
+    .await;
+    let first = wanted(&world).await["version"].clone();
+    let world = world
+        .then()
+        .expect(synced())
+        .when()
+        .commit_file("model.yaml", model("2"))
+        .sync()
+        .then()
+        .expect(succeeded())
+        .expect(result(
+            TARGET,
+            "fraud",
+            "Synced",
+            "handed over to ModelRollout fraud as version ",
+        ))
+        .expect(handed_over("2"))
+        .expect(serves("1"))
+        .expect(synced())
+        .await;
+    assert_ne!(wanted(&world).await["version"], first);
+    answer(
+        &world,
+        json!({"phase": "Progressing", "stableVersion": first, "canaryVersion": "wanted"}),
+    )
+    .await;
+    world
+}
+
+/// Returns the number of operations that were begun, by their start times.
+async fn operation_of(world: &World) -> Value {
+    let app = world.app().await;
+    let started = app.pointer("/status/operationState/startedAt").cloned();
+    started.unwrap_or_default()
+}
+
+#[tokio::test]
+async fn the_first_version_is_applied_and_named_to_the_rollout() {
+    let world = given("roll-first")
+        .await
+        .when()
+        .sync()
+        .then()
+        .expect(succeeded())
+        .expect(serves("1"))
+        .expect(handed_over("1"))
+        .expect(synced())
+        .await;
+    assert_eq!(
+        wanted(&world).await["revision"],
+        world.repo.id("main").unwrap()
+    );
+    // Later syncs apply the rollout anew, and what it was handed over stays.
+    world
+        .when()
+        .sync()
+        .then()
+        .expect(succeeded())
+        .expect(handed_over("1"))
+        .await;
+}
+
+#[tokio::test]
+async fn a_new_version_is_handed_over_and_nothing_fights_the_transition() {
+    let automated = json!({"syncPolicy": {"automated": {"selfHeal": true}}});
+    let world = second_version("roll-next", automated).await;
+    let began = operation_of(&world).await;
+    // The rollout moves fields of its target, and makes objects of its own.
+    let owner = world.live(ROLLOUT, "fraud").await.unwrap()["metadata"]["uid"].clone();
+    let mut canary: Value = serde_json::from_str(&model("2")).unwrap();
+    let live = world.live(TARGET, "fraud").await.unwrap();
+    canary["metadata"] = json!({
+        "name": "fraud-canary",
+        "annotations": {"argocd.argoproj.io/tracking-id": live["metadata"]["annotations"]["argocd.argoproj.io/tracking-id"]},
+        "ownerReferences": [{"apiVersion": "driftless.dev/v1alpha1", "kind": "ModelRollout", "name": "fraud", "uid": owner}],
+    });
+    let world = world
+        .when()
+        .change_live(TARGET, "fraud", json!({"spec": {"replicas": 3}}))
+        .create_live(TARGET, canary)
+        .refresh()
+        .then()
+        .expect(settled())
+        .expect(synced())
+        .expect(live_field(TARGET, "fraud", "/spec/replicas", json!(3)))
+        .expect(exists(TARGET, "fraud-canary"))
+        .await;
+    assert_eq!(
+        operation_of(&world).await,
+        began,
+        "automation had nothing to do"
+    );
+    // The rollout ends: what is not as Git says is healed again.
+    TARGET
+        .merge(
+            &world.client,
+            &world.namespace,
+            "fraud",
+            json!({"spec": {"template": {"spec": {"containers": [
+                {"name": "main", "image": "example.com/fraud:2"}]}}}}),
+        )
+        .await;
+    answer(
+        &world,
+        json!({"phase": "Healthy", "stableVersion": "wanted", "canaryVersion": null}),
+    )
+    .await;
+    world
+        .then()
+        .expect(live_field(TARGET, "fraud", "/spec/replicas", json!(1)))
+        .expect(synced())
+        .expect(serves("2"))
+        .await;
+}
+
+#[tokio::test]
+async fn a_quarantined_version_is_not_tried_again_and_the_next_commit_goes_through() {
+    let automated = json!({"syncPolicy": {"automated": {"selfHeal": true}}});
+    let world = second_version("roll-bad", automated).await;
+    let began = operation_of(&world).await;
+    let bad = wanted(&world).await["version"].clone();
+    let first =
+        world.live(ROLLOUT, "fraud").await.unwrap()["status"]["targets"][0]["stableVersion"]
+            .clone();
+    answer(
+        &world,
+        json!({"phase": "Degraded", "stableVersion": first, "canaryVersion": null, "quarantined": "error rate 7 %"}),
+    )
+    .await;
+    let world = world
+        .then()
+        .expect(resource(TARGET, "fraud", "OutOfSync"))
+        .expect(sync_status("OutOfSync"))
+        .expect(condition("QuarantinedVersionWarning", "(error rate 7 %)"))
+        .when()
+        .refresh()
+        .then()
+        .expect(settled())
+        .expect(serves("1"))
+        .await;
+    assert_eq!(
+        operation_of(&world).await,
+        began,
+        "automation waits for another version"
+    );
+    // Another change of the same commit range goes through beside it, and still the version stays out.
+    let world = world
+        .when()
+        .commit_file("other.yaml", config_map("other", "1"))
+        .refresh()
+        .then()
+        .expect(value("other", "1"))
+        .expect(settled())
+        .expect(serves("1"))
+        .expect(sync_status("OutOfSync"))
+        .await;
+    assert_eq!(wanted(&world).await["version"], bad);
+    let world = world
+        .when()
+        .commit_file("model.yaml", model("3"))
+        .refresh()
+        .then()
+        .expect(handed_over("3"))
+        .expect(no_condition("QuarantinedVersionWarning"))
+        .expect(settled())
+        .expect(synced())
+        .await;
+    // The bad one once more: it is named to the rollout, which keeps it out, and that is all.
+    let world = world
+        .when()
+        .commit_file("model.yaml", model("2"))
+        .refresh()
+        .then()
+        .expect(handed_over("2"))
+        .expect(condition("QuarantinedVersionWarning", "error rate 7 %"))
+        .expect(settled())
+        .expect(serves("1"))
+        .await;
+    let began = operation_of(&world).await;
+    let world = world.when().refresh().then().expect(settled()).await;
+    assert_eq!(operation_of(&world).await, began);
+}
+
+#[tokio::test]
+async fn a_rollback_hands_the_old_version_over() {
+    let world = second_version("roll-back", json!({})).await;
+    let id = world.app().await["status"]["history"][0]["id"]
+        .as_i64()
+        .unwrap();
+    world
+        .when()
+        .rollback(id)
+        .then()
+        .expect(history_of(3))
+        .expect(handed_over("1"))
+        .expect(serves("1"))
+        .await;
+}
+
+#[tokio::test]
+async fn a_target_that_is_gone_comes_back_as_it_served() {
+    let world = second_version("roll-gone", json!({})).await;
+    world
+        .when()
+        .delete_live(TARGET, "fraud")
+        .sync()
+        .then()
+        .expect(succeeded())
+        .expect(serves("1"))
+        .expect(handed_over("2"))
+        .await;
+}
+
+#[tokio::test]
+async fn a_wrong_rollout_stops_the_sync_and_says_where() {
+    given("roll-wrong")
+        .await
+        .when()
+        .sync()
+        .then()
+        .expect(succeeded())
+        .when()
+        .commit_file("model.yaml", model("2"))
+        .commit_file("rollout.yaml", rollout(&json!([{"setWeight": 1000}])))
+        .sync()
+        .then()
+        .expect(failed("spec.strategy.canary.steps[0]"))
+        .expect(result(
+            TARGET,
+            "fraud",
+            "SyncFailed",
+            "is left as it is because its ModelRollout fraud",
+        ))
+        .expect(serves("1"))
+        .await;
+}
+
+#[tokio::test]
+async fn options_and_selections_do_not_get_around_the_rollout() {
+    let world = second_version("roll-options", json!({})).await;
+    let sync = json!({
+        "syncOptions": ["Replace=true", "Force=true"],
+        "resources": [{"group": "apps", "kind": "Deployment", "name": "fraud"}],
+    });
+    world
+        .when()
+        .sync_with(sync)
+        .then()
+        .expect(succeeded())
+        .expect(result(
+            TARGET,
+            "fraud",
+            "Synced",
+            "ModelRollout fraud is at work on version ",
+        ))
+        .expect(serves("1"))
+        .when()
+        .commit_file("model.yaml", model("3"))
+        .sync_with(json!({"dryRun": true}))
+        .then()
+        .expect(succeeded())
+        .expect(handed_over("2"))
+        .when()
+        .sync_with(json!({"syncOptions": ["Replace=true"]}))
+        .then()
+        .expect(succeeded())
+        .expect(handed_over("3"))
+        .expect(serves("1"))
+        .await;
+}
+
+#[tokio::test]
+async fn without_its_rollout_a_target_is_synced_as_everything_else() {
+    let world = second_version("roll-without", json!({})).await;
+    world
+        .when()
+        .commit_removal("rollout.yaml")
+        .sync_with(json!({"prune": true}))
+        .then()
+        .expect(succeeded())
+        .expect(absent(ROLLOUT, "fraud"))
+        .expect(serves("2"))
+        .expect(synced())
+        .await;
+}
