@@ -132,6 +132,9 @@ fn seed(key: &[u8], app: &Application, source: &Source) -> String {
     seed
 }
 
+/// Most objects that one `lookup` lists.
+const MOST_LISTED: usize = 5_000;
+
 /// A destination as charts may see it.
 struct Destination {
     cluster: Arc<Cluster>,
@@ -163,19 +166,53 @@ impl Destination {
         } else {
             ""
         };
-        let key = ResourceKey::new(&gvk.group, &gvk.kind, namespace, &object.name);
+        if object.name.is_empty() {
+            return self.list(&gvk, resource.namespaced, namespace).await;
+        }
+        self.check(&gvk, namespace, &object.name)?;
+        match self.cluster.get(&gvk, namespace, &object.name).await {
+            Ok(found) => Ok(Some(serde_json::to_vec(&found)?.into())),
+            Err(driftless_kube::Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Lists a kind as the API server does, without the version of the list: it changes with every write to the cluster.
+    /// A namespace that the project does not permit is an error; of a list over namespaces, and of objects without one,
+    /// those that it permits are given.
+    async fn list(
+        &self,
+        gvk: &GroupVersionKind,
+        namespaced: bool,
+        namespace: &str,
+    ) -> Result<Option<Bytes>, Problem> {
+        if namespaced && !namespace.is_empty() {
+            self.check(gvk, namespace, "")?;
+        }
+        let mut items = match self.cluster.list(gvk, namespace, MOST_LISTED).await {
+            Ok(items) => items,
+            Err(driftless_kube::Error::NotFound { .. }) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        items.retain(|item| self.check(gvk, item.namespace(), item.name()).is_ok());
+        let list = serde_json::json!({
+            "apiVersion": gvk.api_version(),
+            "kind": format!("{}List", gvk.kind),
+            "metadata": {},
+            "items": items,
+        });
+        Ok(Some(serde_json::to_vec(&list)?.into()))
+    }
+
+    fn check(&self, gvk: &GroupVersionKind, namespace: &str, name: &str) -> Result<(), String> {
+        let key = ResourceKey::new(&gvk.group, &gvk.kind, namespace, name);
         let place = Place {
             server: self.cluster.url().as_str(),
             name: self.cluster.name(),
             namespace,
             cluster_project: &self.owner,
         };
-        self.rules.check_object(&key, place)?;
-        match self.cluster.get(&gvk, namespace, &object.name).await {
-            Ok(found) => Ok(Some(serde_json::to_vec(&found)?.into())),
-            Err(driftless_kube::Error::NotFound { .. }) => Ok(None),
-            Err(error) => Err(error.into()),
-        }
+        self.rules.check_object(&key, place)
     }
 }
 

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use driftless_yaml::format_g;
 
+use crate::quote;
 use crate::value::Value;
 
 /// Appends what `%v` prints.
@@ -401,7 +402,11 @@ fn print_int(out: &mut String, verb: char, spec: Spec, value: i64, arg: &Value) 
             let character = character.unwrap_or('\u{FFFD}');
             return match verb {
                 'c' => pad(out, spec, &character.to_string()),
-                'q' => pad(out, spec, &crate::quote::quote_char(character)),
+                'q' if spec.plus => pad(out, spec, &quote::quote_char_to_ascii(character)),
+                'q' => pad(out, spec, &quote::quote_char(character)),
+                'U' if spec.sharp && quote::is_print(character) => {
+                    pad(out, spec, &format!("U+{value:04X} '{character}'"));
+                }
                 _ => pad(out, spec, &format!("U+{value:04X}")),
             };
         }
@@ -495,28 +500,48 @@ fn print_str(out: &mut String, verb: char, spec: Spec, text: &str, arg: &Value) 
     };
     match verb {
         's' | 'v' => pad(out, spec, text),
-        'q' if spec.sharp && !text.contains('`') => pad(out, spec, &format!("`{text}`")),
-        'q' => pad(out, spec, &crate::quote::quote(text)),
-        'x' | 'X' => {
-            let mut hex = String::new();
-            for byte in text.bytes() {
-                let _ = if verb == 'x' {
-                    write!(hex, "{byte:02x}")
-                } else {
-                    write!(hex, "{byte:02X}")
-                };
-            }
-            pad(out, spec, &hex);
-        }
+        'q' if spec.sharp && quote::can_backquote(text) => pad(out, spec, &format!("`{text}`")),
+        'q' if spec.plus => pad(out, spec, &quote::quote_to_ascii(text)),
+        'q' => pad(out, spec, &quote::quote(text)),
+        'x' | 'X' => pad(out, spec, &hexadecimal(text, verb, spec)),
         _ => bad_verb(out, verb, arg),
     }
+}
+
+/// `% x` sets bytes apart, `%#x` marks the text, `%# x` each byte.
+fn hexadecimal(text: &str, verb: char, spec: Spec) -> String {
+    let upper = verb == 'X';
+    let prefix = match (spec.sharp, upper) {
+        (false, _) => "",
+        (true, false) => "0x",
+        (true, true) => "0X",
+    };
+    let mut hex = String::new();
+    for (index, byte) in text
+        .bytes()
+        .take(spec.precision.unwrap_or(usize::MAX))
+        .enumerate()
+    {
+        if index > 0 && spec.space {
+            hex.push(' ');
+        }
+        if index == 0 || spec.space {
+            hex.push_str(prefix);
+        }
+        let _ = if upper {
+            write!(hex, "{byte:02X}")
+        } else {
+            write!(hex, "{byte:02x}")
+        };
+    }
+    hex
 }
 
 /// `%#v`
 fn go_syntax(value: &Value) -> String {
     match value {
         Value::Nil => "<nil>".to_owned(),
-        Value::Str(text) => crate::quote::quote(text),
+        Value::Str(text) => quote::quote(text),
         Value::List(list) => {
             let items: Vec<String> = list.items().iter().map(go_syntax).collect();
             format!("{}{{{}}}", value.type_name(), items.join(", "))
@@ -525,7 +550,7 @@ fn go_syntax(value: &Value) -> String {
             let entries: Vec<String> = map
                 .snapshot()
                 .iter()
-                .map(|(key, value)| format!("{}:{}", crate::quote::quote(key), go_syntax(value)))
+                .map(|(key, value)| format!("{}:{}", quote::quote(key), go_syntax(value)))
                 .collect();
             format!("{}{{{}}}", value.type_name(), entries.join(", "))
         }

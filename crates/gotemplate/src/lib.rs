@@ -36,6 +36,7 @@ pub mod value;
 
 pub use error::{Cause, ExecError, Fault};
 pub use exec::{Budget, Exec, TemplateSet};
+pub use funcs::Time;
 pub use object::Object;
 pub use outside::{Outside, Seed, Wanted};
 pub use parse::{ParseError, Template};

@@ -13,6 +13,41 @@ pub fn quote(text: &str) -> String {
     out
 }
 
+/// Returns the text as a Go string literal of ASCII alone.
+pub fn quote_to_ascii(text: &str) -> String {
+    to_ascii(quote(text))
+}
+
+/// Returns the character as a Go literal of ASCII alone.
+pub fn quote_char_to_ascii(character: char) -> String {
+    to_ascii(quote_char(character))
+}
+
+fn to_ascii(literal: String) -> String {
+    if literal.is_ascii() {
+        return literal;
+    }
+    let mut out = String::with_capacity(literal.len() * 2);
+    for character in literal.chars() {
+        let code = u32::from(character);
+        let _ = match code {
+            0..=0x7F => {
+                out.push(character);
+                Ok(())
+            }
+            0x80..=0xFFFF => write!(out, "\\u{code:04x}"),
+            _ => write!(out, "\\U{code:08x}"),
+        };
+    }
+    out
+}
+
+/// Says whether a text can stand between back quotes as it is.
+pub fn can_backquote(text: &str) -> bool {
+    text.chars()
+        .all(|c| !(c == '`' || c == '\u{FEFF}' || c == '\u{7F}' || (c < ' ' && c != '\t')))
+}
+
 /// Returns the character as a Go literal in single quotes.
 pub fn quote_char(character: char) -> String {
     let mut out = String::from("'");
@@ -55,7 +90,7 @@ fn push_escaped(out: &mut String, character: char, delimiter: char) {
 
 /// Go's `unicode.IsPrint`, as far as the standard library can tell: letters, marks, numbers,
 /// punctuation, symbols and the ASCII space.
-fn is_print(character: char) -> bool {
+pub(crate) fn is_print(character: char) -> bool {
     if character.is_ascii() {
         return (' '..='~').contains(&character);
     }

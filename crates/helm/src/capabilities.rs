@@ -1,6 +1,8 @@
 //! `.Capabilities`: what the cluster can do, as far as the render is told.
 
 use std::any::Any;
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use driftless_gotemplate::{Fault, Object, Value};
@@ -155,11 +157,14 @@ impl Default for Capabilities {
 }
 
 impl Capabilities {
-    /// Returns `.Capabilities`.
-    pub(crate) fn to_value(&self) -> Value {
+    /// Returns `.Capabilities`, which notes what is asked of the API versions.
+    pub(crate) fn to_value(&self, asked: &Rc<RefCell<Asked>>) -> Value {
         Value::Object(Rc::new(Whole {
             kube_version: Value::Object(Rc::new(self.kube_version.clone())),
-            api_versions: Value::Object(Rc::new(VersionSet(self.api_versions.clone()))),
+            api_versions: Value::Object(Rc::new(VersionSet {
+                versions: self.api_versions.clone(),
+                asked: asked.clone(),
+            })),
             helm_version: Value::Object(Rc::new(HelmVersion)),
         }))
     }
@@ -244,7 +249,34 @@ impl Object for KubeVersion {
     }
 }
 
-struct VersionSet(Vec<String>);
+/// Which API versions the templates of a render asked for.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct Asked {
+    /// Names given to `.Capabilities.APIVersions.Has`.
+    pub names: BTreeSet<String>,
+    /// Whether the list itself was looked at.
+    pub all: bool,
+}
+
+struct VersionSet {
+    versions: Vec<String>,
+    asked: Rc<RefCell<Asked>>,
+}
+
+impl VersionSet {
+    fn all(&self) -> &[String] {
+        self.asked.borrow_mut().all = true;
+        &self.versions
+    }
+
+    fn has(&self, wanted: &str) -> bool {
+        let mut asked = self.asked.borrow_mut();
+        if !asked.names.contains(wanted) {
+            asked.names.insert(wanted.to_owned());
+        }
+        self.versions.iter().any(|known| known == wanted)
+    }
+}
 
 impl Object for VersionSet {
     fn type_name(&self) -> &'static str {
@@ -260,7 +292,7 @@ impl Object for VersionSet {
             return None;
         }
         Some(match args {
-            [Value::Str(wanted)] => Ok(Value::Bool(self.0.iter().any(|known| **known == **wanted))),
+            [Value::Str(wanted)] => Ok(Value::Bool(self.has(wanted))),
             [other] => Err(Fault::new(format!(
                 "wrong type for value; expected string; got {}",
                 other.type_name()
@@ -273,15 +305,15 @@ impl Object for VersionSet {
     }
 
     fn is_true(&self) -> bool {
-        !self.0.is_empty()
+        !self.all().is_empty()
     }
 
     fn len(&self) -> Option<usize> {
-        Some(self.0.len())
+        Some(self.all().len())
     }
 
     fn to_plain(&self) -> Value {
-        Value::strings(self.0.iter().map(String::as_str))
+        Value::strings(self.all().iter().map(String::as_str))
     }
 
     fn as_any(&self) -> &dyn Any {

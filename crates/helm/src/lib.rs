@@ -35,7 +35,7 @@ pub mod strvals;
 mod toml;
 pub mod values;
 
-pub use capabilities::{Capabilities, KubeVersion};
+pub use capabilities::{Asked, Capabilities, KubeVersion};
 pub use chart::{Chart, File};
 pub use dependency::version_fits;
 pub use engine::Engine;

@@ -44,6 +44,8 @@ pub struct Metadata {
     pub dependencies: Option<Vec<Dependency>>,
     /// `type`
     pub kind: String,
+    /// The first list that has an empty entry.
+    has_null_node: Option<&'static str>,
 }
 
 /// One entry of `dependencies`.
@@ -72,25 +74,89 @@ fn texts_value(items: &[String]) -> Value {
     Value::list(items.iter().map(|item| Value::str(item)).collect())
 }
 
-fn text(value: &Json, key: &str) -> Result<String, String> {
-    match value.get(key) {
-        None | Some(Json::Null) => Ok(String::new()),
-        Some(value) => scalar(value).ok_or_else(|| wrong(value, key, "string")),
-    }
+/// A place in a document, for what is said when it holds something else than Go wants.
+#[derive(Clone)]
+struct At<'a> {
+    value: &'a Json,
+    path: String,
 }
 
-fn wrong(value: &Json, key: &str, target: &str) -> String {
-    let kind = match value {
-        Json::Null => "null",
-        Json::Bool(_) => "bool",
-        Json::Number(_) => "number",
-        Json::String(_) => "string",
-        Json::Array(_) => "array",
-        Json::Object(_) => "object",
-    };
-    format!(
-        "error unmarshaling JSON: while decoding JSON: json: cannot unmarshal {kind} into Go struct field Metadata.{key} of type {target}"
-    )
+impl<'a> At<'a> {
+    /// Returns a field; nothing for one that is missing or null.
+    fn field(&self, key: &str) -> Option<At<'a>> {
+        let value = self.value.get(key).filter(|value| !value.is_null())?;
+        Some(At {
+            value,
+            path: format!("{}.{key}", self.path),
+        })
+    }
+
+    fn item(&self, index: usize, value: &'a Json) -> At<'a> {
+        At {
+            value,
+            path: format!("{}.{index}", self.path),
+        }
+    }
+
+    fn wrong(&self, target: &str) -> String {
+        let kind = match self.value {
+            Json::Null => "null",
+            Json::Bool(_) => "bool",
+            Json::Number(_) => "number",
+            Json::String(_) => "string",
+            Json::Array(_) => "array",
+            Json::Object(_) => "object",
+        };
+        let last = self.path.rsplit('.').next().unwrap_or_default();
+        let is_item = last.bytes().all(|byte| byte.is_ascii_digit());
+        let of = if is_item { "" } else { "Go struct field " };
+        let path = &self.path;
+        format!(
+            "error unmarshaling JSON: while decoding JSON: json: cannot unmarshal {kind} into {of}{path} of type {target}"
+        )
+    }
+
+    fn as_text(&self) -> Result<String, String> {
+        if self.value.is_null() {
+            return Ok(String::new());
+        }
+        scalar(self.value).ok_or_else(|| self.wrong("string"))
+    }
+
+    fn as_object(&self, target: &str) -> Result<(), String> {
+        match self.value {
+            Json::Object(_) => Ok(()),
+            _ => Err(self.wrong(target)),
+        }
+    }
+
+    fn text(&self, key: &str) -> Result<String, String> {
+        self.field(key)
+            .map_or_else(|| Ok(String::new()), |at| at.as_text())
+    }
+
+    fn list(&self, key: &str, target: &str) -> Result<Vec<At<'a>>, String> {
+        let Some(at) = self.field(key) else {
+            return Ok(Vec::new());
+        };
+        let Json::Array(items) = at.value else {
+            return Err(at.wrong(target));
+        };
+        let items = items.iter().enumerate();
+        Ok(items.map(|(index, item)| at.item(index, item)).collect())
+    }
+
+    fn texts(&self, key: &str) -> Result<Vec<String>, String> {
+        let items = self.list(key, "[]string")?;
+        items.iter().map(At::as_text).collect()
+    }
+
+    fn flag(&self, key: &str) -> Result<bool, String> {
+        match self.field(key) {
+            None => Ok(false),
+            Some(at) => at.value.as_bool().ok_or_else(|| at.wrong("bool")),
+        }
+    }
 }
 
 /// Where Go wants a string, it takes numbers and booleans too.
@@ -106,50 +172,40 @@ fn scalar(value: &Json) -> Option<String> {
     }
 }
 
-fn list<'a>(value: &'a Json, key: &str) -> Result<&'a [Json], String> {
-    match value.get(key) {
-        None | Some(Json::Null) => Ok(&[]),
-        Some(Json::Array(items)) => Ok(items),
-        Some(other) => Err(wrong(other, key, "[]string")),
-    }
-}
-
-fn texts(value: &Json, key: &str) -> Result<Vec<String>, String> {
-    list(value, key)?
-        .iter()
-        .map(|item| match item {
-            Json::Null => Ok(String::new()),
-            item => scalar(item).ok_or_else(|| wrong(item, key, "string")),
-        })
-        .collect()
-}
-
-fn flag(value: &Json, key: &str) -> Result<bool, String> {
-    match value.get(key) {
-        None | Some(Json::Null) => Ok(false),
-        Some(Json::Bool(flag)) => Ok(*flag),
-        Some(other) => Err(wrong(other, key, "bool")),
+/// Reads the one document of a file; `None` when there is nothing in it.
+fn document(data: &[u8], limits: &Limits) -> Result<Option<Json>, String> {
+    let value = driftless_yaml::parse_first(data, limits, Duplicates::Last)
+        .map_err(|error| format!("error converting YAML to JSON: {}", error.as_go()))?;
+    match &value {
+        Json::Null => Ok(None),
+        Json::Object(_) => Ok(Some(value)),
+        other => {
+            let kind = match other {
+                Json::Array(_) => "array",
+                Json::Bool(_) => "bool",
+                Json::Number(_) => "number",
+                _ => "string",
+            };
+            Err(format!(
+                "error unmarshaling JSON: while decoding JSON: json: cannot unmarshal {kind} into Go value of type loader.chartBase"
+            ))
+        }
     }
 }
 
 impl Metadata {
     /// Reads `Chart.yaml`, or what `requirements.yaml` adds to it.
     pub(crate) fn read(&mut self, data: &[u8], limits: &Limits) -> Result<(), String> {
-        let value = driftless_yaml::parse_first(data, limits, Duplicates::Last)
-            .map_err(|error| format!("error converting YAML to JSON: {}", error.as_go()))?;
-        match &value {
-            Json::Null => return Ok(()),
-            Json::Object(_) => {}
-            other => {
-                let kind = if other.is_array() { "array" } else { "string" };
-                return Err(format!(
-                    "error unmarshaling JSON: while decoding JSON: json: cannot unmarshal {kind} into Go value of type chart.Metadata"
-                ));
-            }
-        }
+        let Some(value) = document(data, limits)? else {
+            return Ok(());
+        };
+        let top = At {
+            value: &value,
+            path: String::new(),
+        };
         let set = |field: &mut String, key: &str| -> Result<(), String> {
-            if value.get(key).is_some_and(|value| !value.is_null()) {
-                *field = text(&value, key)?;
+            if let Some(at) = top.field(key) {
+                *field = at.as_text()?;
             }
             Ok(())
         };
@@ -165,42 +221,47 @@ impl Metadata {
         set(&mut self.kube_version, "kubeVersion")?;
         set(&mut self.kind, "type")?;
         if value.get("sources").is_some() {
-            self.sources = texts(&value, "sources")?;
+            self.sources = top.texts("sources")?;
         }
         if value.get("keywords").is_some() {
-            self.keywords = texts(&value, "keywords")?;
+            self.keywords = top.texts("keywords")?;
         }
-        self.deprecated |= flag(&value, "deprecated")?;
-        for maintainer in list(&value, "maintainers")? {
+        self.deprecated |= top.flag("deprecated")?;
+        for maintainer in top.list("maintainers", "[]*v2.Maintainer")? {
+            if maintainer.value.is_null() {
+                self.has_null_node.get_or_insert("maintainers");
+                continue;
+            }
+            maintainer.as_object("v2.Maintainer")?;
             self.maintainers.push([
-                text(maintainer, "name")?,
-                text(maintainer, "email")?,
-                text(maintainer, "url")?,
+                maintainer.text("name")?,
+                maintainer.text("email")?,
+                maintainer.text("url")?,
             ]);
         }
-        match value.get("annotations") {
-            None | Some(Json::Null) => {}
-            Some(Json::Object(entries)) => {
-                let annotations = self.annotations.get_or_insert_default();
-                for (key, value) in entries {
-                    let value = match value {
-                        Json::Null => String::new(),
-                        value => {
-                            scalar(value).ok_or_else(|| wrong(value, "annotations", "string"))?
-                        }
-                    };
-                    annotations.insert(key.clone(), value);
-                }
+        if let Some(at) = top.field("annotations") {
+            let Json::Object(entries) = at.value else {
+                return Err(at.wrong("map[string]string"));
+            };
+            let annotations = self.annotations.get_or_insert_default();
+            for (key, value) in entries {
+                let at = At {
+                    value,
+                    path: format!("{}.{key}", at.path),
+                };
+                annotations.insert(key.clone(), at.as_text()?);
             }
-            Some(other) => return Err(wrong(other, "annotations", "map[string]string")),
         }
-        if let Some(Json::Array(items)) = value.get("dependencies") {
-            let read: Result<Vec<Dependency>, String> = items
-                .iter()
-                .filter(|item| !item.is_null())
-                .map(Dependency::read)
-                .collect();
-            self.dependencies = Some(read?);
+        if top.field("dependencies").is_some() {
+            let mut dependencies = Vec::new();
+            for item in top.list("dependencies", "[]*v2.Dependency")? {
+                if item.value.is_null() {
+                    self.has_null_node.get_or_insert("dependencies");
+                    continue;
+                }
+                dependencies.push(Dependency::read(&item)?);
+            }
+            self.dependencies = Some(dependencies);
         }
         Ok(())
     }
@@ -228,6 +289,9 @@ impl Metadata {
         }
         if !matches!(self.kind.as_str(), "" | "application" | "library") {
             return invalid("chart.metadata.type must be application or library".to_owned());
+        }
+        if let Some(list) = self.has_null_node {
+            return invalid(format!("{list} must not contain empty or null nodes"));
         }
         let mut seen: Vec<&str> = Vec::new();
         for dependency in self.dependencies.iter().flatten() {
@@ -308,16 +372,18 @@ impl Metadata {
 }
 
 impl Dependency {
-    fn read(value: &Json) -> Result<Self, String> {
+    fn read(at: &At<'_>) -> Result<Self, String> {
+        at.as_object("v2.Dependency")?;
+        let imports = at.list("import-values", "[]interface {}")?;
         Ok(Self {
-            name: text(value, "name")?,
-            version: text(value, "version")?,
-            repository: text(value, "repository")?,
-            condition: text(value, "condition")?,
-            tags: texts(value, "tags")?,
-            enabled: flag(value, "enabled")?,
-            import_values: list(value, "import-values")?.to_vec(),
-            alias: text(value, "alias")?,
+            name: at.text("name")?,
+            version: at.text("version")?,
+            repository: at.text("repository")?,
+            condition: at.text("condition")?,
+            tags: at.texts("tags")?,
+            enabled: at.flag("enabled")?,
+            import_values: imports.iter().map(|import| import.value.clone()).collect(),
+            alias: at.text("alias")?,
         })
     }
 

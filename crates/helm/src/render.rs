@@ -1,8 +1,11 @@
 //! A chart and what the user wants → manifests.
 
+use std::cell::RefCell;
+use std::rc::Rc;
+
 use driftless_gotemplate::{Budget, Exec, Map, Outside, Registry, Seed, Str, TemplateSet, Value};
 
-use crate::capabilities::Capabilities;
+use crate::capabilities::{Asked, Capabilities};
 use crate::chart::Chart;
 use crate::dependency;
 use crate::engine::Engine;
@@ -50,6 +53,8 @@ pub struct Rendered {
     pub manifests: Vec<Manifest>,
     /// Hooks, in the order of their kinds.
     pub hooks: Vec<Hook>,
+    /// What the templates asked of the cluster's API versions.
+    pub asked: Asked,
 }
 
 /// Which parts the text of a render shows.
@@ -200,6 +205,7 @@ pub fn render_within(
         )));
     }
     let release = &options.release;
+    let asked = Rc::new(RefCell::new(Asked::default()));
     let top: [(&str, Value); 3] = [
         (
             "Release",
@@ -212,7 +218,7 @@ pub fn render_within(
                 ("Service", Value::str("Helm")),
             ]),
         ),
-        ("Capabilities", options.capabilities.to_value()),
+        ("Capabilities", options.capabilities.to_value(&asked)),
         ("Values", Value::Map(merged)),
     ];
     let top = Map::new(
@@ -235,5 +241,6 @@ pub fn render_within(
         crds,
         manifests,
         hooks,
+        asked: asked.take(),
     })
 }

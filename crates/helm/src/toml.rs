@@ -1,7 +1,7 @@
 //! TOML as Go's most used library reads and writes it.
 
 use driftless_gotemplate::value::Entries;
-use driftless_gotemplate::{Map, Str, Value};
+use driftless_gotemplate::{Map, Str, Time, Value};
 
 /// Reads a document.
 pub(crate) fn read(text: &str) -> Result<Map, String> {
@@ -53,10 +53,50 @@ fn to_value(value: &toml::Value) -> Value {
         toml::Value::Integer(number) => Value::Int64(*number),
         toml::Value::Float(number) => Value::Float(*number),
         toml::Value::Boolean(value) => Value::Bool(*value),
-        toml::Value::Datetime(time) => Value::from(time.to_string()),
+        toml::Value::Datetime(time) => time_of(time).into_value(),
         toml::Value::Array(items) => Value::list(items.iter().map(to_value).collect()),
         toml::Value::Table(table) => Value::Map(table_to_map(table)),
     }
+}
+
+/// Zones that stand for a date or a time of no zone, as the library names them.
+const LOCAL: [&str; 3] = ["datetime-local", "date-local", "time-local"];
+
+fn time_of(time: &toml::value::Datetime) -> Time {
+    let date = time.date.map_or((0, 1, 1), |date| {
+        (
+            i64::from(date.year),
+            u32::from(date.month),
+            u32::from(date.day),
+        )
+    });
+    let clock = time.time.map_or((0, 0, 0, 0), |clock| {
+        (
+            u32::from(clock.hour),
+            u32::from(clock.minute),
+            clock.second.map_or(0, u32::from),
+            clock.nanosecond.unwrap_or(0),
+        )
+    });
+    let [both, date_alone, time_alone] = LOCAL;
+    let (offset, zone) = match (time.offset, time.date, time.time) {
+        (Some(toml::value::Offset::Z), ..) => (0, "UTC"),
+        (Some(toml::value::Offset::Custom { minutes }), ..) => (i32::from(minutes) * 60, ""),
+        (None, Some(_), Some(_)) => (0, both),
+        (None, Some(_), None) => (0, date_alone),
+        (None, ..) => (0, time_alone),
+    };
+    Time::of_civil(date, clock, offset, zone)
+}
+
+fn write_time(time: &Time) -> String {
+    let [both, date_alone, time_alone] = LOCAL;
+    time.format(match time.zone.as_str() {
+        zone if zone == both => "2006-01-02T15:04:05.999999999",
+        zone if zone == date_alone => "2006-01-02",
+        zone if zone == time_alone => "15:04:05.999999999",
+        _ => "2006-01-02T15:04:05.999999999Z07:00",
+    })
 }
 
 /// Writes a document.
@@ -75,7 +115,7 @@ pub(crate) fn write(value: &Value) -> Result<String, String> {
 
 fn plain(value: &Value) -> Value {
     match value {
-        Value::Object(object) => object.to_plain(),
+        Value::Object(object) if !object.as_any().is::<Time>() => object.to_plain(),
         other => other.clone(),
     }
 }
@@ -195,7 +235,10 @@ fn element(out: &mut String, value: &Value) -> Result<(), String> {
             out.push(']');
         }
         Value::Map(map) => inline(out, map)?,
-        Value::Object(object) => element(out, &object.to_plain())?,
+        Value::Object(object) => match object.as_any().downcast_ref::<Time>() {
+            Some(time) => out.push_str(&write_time(time)),
+            None => element(out, &object.to_plain())?,
+        },
     }
     Ok(())
 }

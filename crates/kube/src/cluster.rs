@@ -164,6 +164,51 @@ impl Cluster {
         })
     }
 
+    /// Lists the objects of a kind from the API server, in one namespace or, when it is empty, in all of them.
+    ///
+    /// # Errors
+    /// [`Error::TooMany`] for more than `most` objects; a list that ends half-way is an error as a whole.
+    pub async fn list(
+        &self,
+        gvk: &GroupVersionKind,
+        namespace: &str,
+        most: usize,
+    ) -> Result<Vec<Object>, Error> {
+        let resource = self.resolve(gvk).await?;
+        let decode = |error: serde_json::Error| Error::Decode {
+            what: format!("the list of {gvk}"),
+            detail: error.to_string(),
+        };
+        let mut all = Vec::new();
+        let mut token = String::new();
+        loop {
+            let mut query = url::form_urlencoded::Serializer::new(String::new());
+            query.append_pair("limit", "500");
+            if !token.is_empty() {
+                query.append_pair("continue", &token);
+            }
+            let path = format!("{}?{}", resource.collection_path(namespace), query.finish());
+            let (_, body) = self.transport.fetch(Lane::Write, &Call::get(path)).await?;
+            let page: Page = serde_json::from_slice(&body).map_err(decode)?;
+            for mut item in page.items {
+                // The API server names kind and version for the list alone.
+                item.insert("apiVersion".to_owned(), gvk.api_version().into());
+                item.insert("kind".to_owned(), gvk.kind.to_string().into());
+                all.push(serde_json::from_value(item.into()).map_err(decode)?);
+            }
+            if all.len() > most {
+                return Err(Error::TooMany {
+                    what: gvk.to_string(),
+                    most,
+                });
+            }
+            token = page.metadata.next;
+            if token.is_empty() {
+                return Ok(all);
+            }
+        }
+    }
+
     async fn configure(&self, settings: &LiveSettings) {
         settings.clone_into(&mut self.settings.write());
         if let Some(live) = self.live.get() {
@@ -186,6 +231,20 @@ impl Cluster {
     pub(crate) fn transport(&self) -> &Transport {
         &self.transport
     }
+}
+
+/// One page of a list.
+#[derive(serde::Deserialize)]
+struct Page {
+    #[serde(default)]
+    metadata: PageMetadata,
+    items: Vec<serde_json::Map<String, serde_json::Value>>,
+}
+
+#[derive(serde::Deserialize, Default)]
+struct PageMetadata {
+    #[serde(default, rename = "continue")]
+    next: String,
 }
 
 /// All connected clusters. One for the process; shared by `Arc`.

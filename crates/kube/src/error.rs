@@ -160,6 +160,14 @@ pub enum Error {
         /// What is wrong.
         detail: String,
     },
+    /// There are more objects than the caller takes.
+    #[error("there are more than {most} objects of {what}")]
+    TooMany {
+        /// Their kind.
+        what: String,
+        /// What the caller takes.
+        most: usize,
+    },
     /// An object handed in lacks what a write needs (kind, name, …).
     #[error("cannot write the object: {detail}")]
     BadObject {
@@ -193,6 +201,7 @@ impl Error {
             | Self::Fenced { .. }
             | Self::UnknownKind { .. }
             | Self::Decode { .. }
+            | Self::TooMany { .. }
             | Self::BadObject { .. } => 0,
         }
     }
@@ -233,7 +242,10 @@ impl Classify for Error {
             Self::Conflict { .. } | Self::AlreadyExists { .. } | Self::Fenced { .. } => {
                 Class::Conflict
             }
-            Self::Invalid { .. } | Self::Rejected { .. } | Self::BadObject { .. } => Class::User,
+            Self::Invalid { .. }
+            | Self::Rejected { .. }
+            | Self::TooMany { .. }
+            | Self::BadObject { .. } => Class::User,
             Self::Decode { .. } => Class::Internal,
         }
     }
@@ -259,6 +271,7 @@ impl Classify for Error {
             Self::Rejected { .. } => "Rejected",
             Self::Server { .. } => "ClusterError",
             Self::Decode { .. } => "UnreadableAnswer",
+            Self::TooMany { .. } => "TooManyObjects",
             Self::BadObject { .. } => "BadObject",
         }
     }

@@ -148,3 +148,110 @@ fn odd_arguments_of_functions_are_told_as_helm_tells_them() {
         assert!(told.contains(wanted), "{told}");
     }
 }
+
+#[test]
+fn values_that_do_not_fit_are_told_in_the_reference_words() {
+    let cases = [
+        (
+            r#"{"properties": {"a": {"allOf": [{"type": "string"}, {"maxLength": 2}]}}}"#,
+            "a: abcd",
+            "- at '/a': 'allOf' failed\n  - at '/a': maxLength: got 4, want 2\n",
+        ),
+        (
+            r#"{"properties": {"a": {"oneOf": [{"type": "integer"}, {"minimum": 1}]}}}"#,
+            "a: 4",
+            "- at '/a': 'oneOf' failed, subschemas 0, 1 matched\n",
+        ),
+        (
+            r#"{"properties": {"a": {"anyOf": [{"required": ["x"]}, {"required": ["y", "z"]}]}}}"#,
+            "a: {}",
+            "- at '/a': 'anyOf' failed\n  - at '/a': missing property 'x'\n  - at '/a': missing properties 'y', 'z'\n",
+        ),
+        (
+            r#"{"properties": {"a": {"uniqueItems": true, "items": {"multipleOf": 3}}}}"#,
+            "a: [3, 4, 3]",
+            "- at '/a': items at 0 and 2 are equal\n- at '/a/1': multipleOf: got 4, want 3\n",
+        ),
+        (
+            r#"{"propertyNames": {"pattern": "^[a-z]+$"}}"#,
+            "Z: 1",
+            "- at '': invalid propertyName 'Z'\n  - at '': 'Z' does not match pattern '^[a-z]+$'\n",
+        ),
+        (
+            r#"{"properties": {"a": {"additionalProperties": false}}}"#,
+            "a: {z: 1}",
+            "- at '/a': additional properties 'z' not allowed\n",
+        ),
+    ];
+    for (schema, values, words) in cases {
+        let told = failure(&format!(
+            "{HEAD}//- /values.schema.json\n{schema}\n//- /values.yaml\n{values}\n"
+        ));
+        assert!(told.contains(words), "{schema}\n{told}");
+    }
+}
+
+#[test]
+fn what_is_wrong_in_a_chart_file_is_told_with_its_path() {
+    for (lines, words) in [
+        (
+            "dependencies: a",
+            "cannot unmarshal string into Go struct field .dependencies of type []*v2.Dependency",
+        ),
+        (
+            "dependencies: [a]",
+            "cannot unmarshal string into .dependencies.0 of type v2.Dependency",
+        ),
+        (
+            "dependencies: [{tags: a}]",
+            "cannot unmarshal string into Go struct field .dependencies.0.tags of type []string",
+        ),
+        (
+            "dependencies: [null]",
+            "validation: dependencies must not contain empty or null nodes",
+        ),
+        (
+            "annotations: {a: [1]}",
+            "cannot unmarshal array into Go struct field .annotations.a of type string",
+        ),
+        (
+            "sources: [[1]]",
+            "cannot unmarshal array into .sources.0 of type string",
+        ),
+    ] {
+        let told = failure(&format!("{HEAD}{lines}\n"));
+        assert!(told.contains(words), "{lines}\n{told}");
+    }
+}
+
+#[test]
+fn dates_of_toml_stay_dates() {
+    let text = output(
+        "//- /templates/t.yaml\n{{- $t := fromToml \"a = 1979-05-27T07:32:00Z\\nb = 1979-05-27T00:32:00+05:30\\nc = 1979-05-27\\nd = 07:32:00\" }}\n\
+         v: {{ list $t.a $t.b $t.c $t.d | join \"|\" }}\nt: {{ toToml $t | quote }}\n",
+    );
+    assert!(
+        text.contains("v: 1979-05-27 07:32:00 +0000 UTC|1979-05-27 00:32:00 +0530 +0530|1979-05-27 00:00:00 +0000 date-local|0000-01-01 07:32:00 +0000 time-local"),
+        "{text}"
+    );
+    assert!(
+        text.contains(r#"t: "a = 1979-05-27T07:32:00Z\nb = 1979-05-27T00:32:00+05:30\nc = 1979-05-27\nd = 07:32:00\n""#),
+        "{text}"
+    );
+}
+
+#[test]
+fn bytes_and_quotes_are_printed_as_go_does() {
+    let text = output(
+        "//- /templates/t.yaml\nx: {{ printf \"% x|%#x|%# x|%X|%.2x|% .3x|%5x|%# X\" \"hello\" \"hi\" \"hi\" \"hi\" \"hello\" \"hello\" \"hi\" \"hi\" | squote }}\n\
+         q: {{ printf \"%+q|%#q|%#+q|%U|%#U|%+q\" \"h\u{e9}\" \"h`x\" \"\u{e9}\" 233 233 233 | toJson }}\n",
+    );
+    assert!(
+        text.contains("x: '68 65 6c 6c 6f|0x6869|0x68 0x69|6869|6865|68 65 6c| 6869|0X68 0X69'"),
+        "{text}"
+    );
+    assert!(
+        text.contains(r#"q: "\"h\\u00e9\"|\"h`x\"|`é`|U+00E9|U+00E9 'é'|'\\u00e9'""#),
+        "{text}"
+    );
+}

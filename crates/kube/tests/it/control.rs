@@ -265,3 +265,27 @@ async fn an_unreachable_cluster_says_so_and_ends_when_removed() {
     ));
     assert!(clusters.remove(&url).is_some() && clusters.get(&url).is_none());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kind_is_listed_whole_or_not_at_all() {
+    let kube = Dev::shared().connect().await;
+    let ns = kube.namespace("list").await;
+    for index in 0..503 {
+        kube.apply(&config_map("x", &ns, &format!("m{index:03}"), "1"))
+            .await;
+    }
+    let gvk = GroupVersionKind::new("", "v1", "ConfigMap");
+    let all = kube.cluster.list(&gvk, &ns, 5_000).await.unwrap();
+    let ours: Vec<&str> = all
+        .iter()
+        .map(driftless_manifest::Object::name)
+        .filter(|name| name.starts_with('m'))
+        .collect();
+    assert_eq!(ours.len(), 503, "two pages");
+    assert_eq!(all[0].kind(), "ConfigMap");
+    let error = kube.cluster.list(&gvk, &ns, 100).await.unwrap_err();
+    assert!(
+        matches!(error, driftless_kube::Error::TooMany { .. }),
+        "{error}"
+    );
+}

@@ -9,7 +9,7 @@ use driftless_core::glob::Glob;
 use driftless_core::tree::{self, EntryKind};
 use driftless_manifest::{Object, object};
 
-use super::{Ctx, Diagnostic, Error, Inputs, Output, Request, Severity, SourceKind, SourceType};
+use super::{Ctx, Diagnostic, Error, Output, Severity, SourceKind, SourceType};
 
 /// A comment at the head of a file that takes the file out.
 const SKIP_MARKER: &str = "+argocd:skip-file-rendering";
@@ -23,10 +23,6 @@ pub struct PlainManifests;
 impl SourceKind for PlainManifests {
     fn source_type(&self) -> SourceType {
         SourceType::Directory
-    }
-
-    fn inputs(&self, _request: &Request) -> Inputs {
-        Inputs::Source
     }
 
     fn render(&self, cx: &Ctx<'_>) -> Result<Output, Error> {

@@ -4,16 +4,7 @@ use driftless_core::{Tree, TreePath};
 
 use crate::remote::Fetcher;
 
-use super::{Diagnostic, Error, Object, Request, Source, SourceType};
-
-/// What a kind of source looks at besides the tree and the application's own settings.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Inputs {
-    /// Nothing else: a new Kubernetes version changes nothing.
-    Source,
-    /// Version and API versions of the destination cluster.
-    SourceAndCluster,
-}
+use super::{Diagnostic, Error, Object, Request, Seen, Source, SourceType};
 
 /// What a render is given.
 pub struct Ctx<'a> {
@@ -40,15 +31,14 @@ pub struct Output {
     pub objects: Vec<Object>,
     /// What is worth telling.
     pub diagnostics: Vec<Diagnostic>,
+    /// What was seen of the destination cluster; nothing by default.
+    pub seen: Seen,
 }
 
 /// One kind of source: a pure function from a tree to objects. Runs on a thread that may block.
 pub trait SourceKind: Send + Sync {
     /// Returns which kind this is.
     fn source_type(&self) -> SourceType;
-
-    /// Returns what it looks at.
-    fn inputs(&self, request: &Request) -> Inputs;
 
     /// Renders.
     fn render(&self, cx: &Ctx<'_>) -> Result<Output, Error>;
@@ -61,10 +51,6 @@ pub struct Unsupported(pub SourceType);
 impl SourceKind for Unsupported {
     fn source_type(&self) -> SourceType {
         self.0
-    }
-
-    fn inputs(&self, _request: &Request) -> Inputs {
-        Inputs::Source
     }
 
     fn render(&self, cx: &Ctx<'_>) -> Result<Output, Error> {

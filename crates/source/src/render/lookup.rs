@@ -25,20 +25,21 @@ pub struct ObjectName {
     pub kind: String,
     /// Its namespace; empty for kinds without.
     pub namespace: String,
-    /// Its name.
+    /// Its name; empty for all of them.
     pub name: String,
 }
 
 /// Reads objects of a cluster. It is called on a thread that may block.
 pub trait Objects: Send + Sync {
-    /// Returns an object as JSON; `None` when there certainly is none.
+    /// Returns an object, or a list of objects, as JSON; `None` when there certainly is none.
     fn read(
         &self,
         object: &ObjectName,
     ) -> Result<Option<Bytes>, Box<dyn std::error::Error + Send + Sync>>;
 }
 
-/// The objects of a cluster as a tree: `apps~v1/Deployment/namespace/name`. Each is read once.
+/// The objects of a cluster as a tree: `apps~v1/Deployment/namespace/name`, `~` in place of the name for all of them.
+/// Each is read once.
 pub struct LookupTree<O> {
     objects: O,
     known: Mutex<HashMap<TreePath, Option<Bytes>>>,
@@ -65,7 +66,7 @@ impl<O: Objects> LookupTree<O> {
             api_version: api_version.replace('~', "/"),
             kind: (*kind).to_owned(),
             namespace: namespace.trim_end_matches('~').to_owned(),
-            name: (*name).to_owned(),
+            name: name.trim_end_matches('~').to_owned(),
         };
         let found = self
             .objects
@@ -130,17 +131,19 @@ pub(super) fn lookup_path(wanted: &Wanted<'_>) -> Option<TreePath> {
     } else {
         wanted.namespace
     };
+    let name = if wanted.name.is_empty() {
+        "~"
+    } else {
+        wanted.name
+    };
     let all = fits(&version.replacen('~', "", 1))
         && fits(wanted.kind)
         && (namespace == "~" || fits(namespace))
-        && fits(wanted.name);
+        && (name == "~" || fits(name));
     if !all {
         return None;
     }
-    let path = format!(
-        "${LOOKUP}/{version}/{}/{namespace}/{}",
-        wanted.kind, wanted.name
-    );
+    let path = format!("${LOOKUP}/{version}/{}/{namespace}/{name}", wanted.kind);
     TreePath::parse(&path).ok()
 }
 

@@ -16,13 +16,14 @@ mod refs;
 mod rendered;
 mod renderer;
 mod request;
+mod seen;
 mod store;
 
 pub use directory::PlainManifests;
 pub use driftless_manifest::Object;
 pub use error::Error;
 pub use helm::{Facts, HelmCharts};
-pub use kind::{Ctx, Inputs, Output, SourceKind, Unsupported};
+pub use kind::{Ctx, Output, SourceKind, Unsupported};
 pub use kustomize::{Kustomizations, LocalCharts};
 pub use lookup::{FETCHED, LOOKUP, LookupTree, ObjectName, Objects, fetched_name};
 use lookup::{fetched_path, lookup_path};
@@ -31,6 +32,7 @@ pub use refs::{RefTree, ref_name};
 pub use rendered::{Diagnostic, Rendered, SetDigest, Severity};
 pub use renderer::Renderer;
 pub use request::{CacheUse, Directory, Enabled, Request, Source, SourceType};
+pub use seen::Seen;
 
 #[cfg(test)]
 mod tests;

@@ -7,7 +7,7 @@ use driftless_core::tree::{self, EntryKind};
 use driftless_core::{AppKey, Trace, TracedTree, Tree, TreePath};
 use tokio::sync::Semaphore;
 
-use super::kind::{Ctx, Inputs, SourceKind, Unsupported};
+use super::kind::{Ctx, SourceKind, Unsupported};
 use super::rendered::PackedSet;
 use super::request::{CacheUse, Key, Request, Source, SourceType};
 use super::store::{Disk, Found, Memory};
@@ -159,10 +159,7 @@ impl Inner {
 
     /// Says whether a result is what a render would give now.
     fn holds(&self, found: &Found, request: &Request) -> Result<bool, Error> {
-        if found
-            .cluster
-            .is_some_and(|cluster| cluster != request.cluster_key())
-        {
+        if !found.seen.holds(request) {
             return Ok(false);
         }
         if !found
@@ -233,16 +230,12 @@ impl Inner {
             fetcher: fetcher.as_ref(),
         };
         let output = kind.render(&cx)?;
-        let cluster = match kind.inputs(request) {
-            Inputs::Source => None,
-            Inputs::SourceAndCluster => Some(request.cluster_key()),
-        };
         let (set, _objects) = PackedSet::pack(output.objects)?;
         Ok(Found {
             source_type,
             diagnostics: output.diagnostics.into(),
             trace: Arc::new(tree.into_trace()),
-            cluster,
+            seen: output.seen,
             set: Arc::new(set),
             pins: fetcher.map(Fetcher::into_pins).unwrap_or_default().into(),
         })

@@ -181,16 +181,6 @@ impl Request {
             .and_then(|facts| facts.get("lookup"))
             .is_some_and(|lookup| lookup == true)
     }
-
-    /// Returns the identity of the destination cluster, for kinds of sources that look at it.
-    pub(super) fn cluster_key(&self) -> Key {
-        let mut hash = Hasher(Sha256::new());
-        hash.text(&self.kube_version);
-        for version in &*self.api_versions {
-            hash.text(version);
-        }
-        Key(hash.0.finalize().into())
-    }
 }
 
 /// Hashes parts so that no two lists of parts look alike.

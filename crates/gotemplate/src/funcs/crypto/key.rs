@@ -129,7 +129,10 @@ pub(super) fn generate(exec: &mut Exec<'_>, args: &[Value]) -> Answer {
             ]);
             Ok(der::to_pem("PRIVATE KEY", &key).into())
         }
-        "dsa" => Err(Fault::new("DSA keys are not supported")),
+        "dsa" => {
+            exec.charge(1_000_000)?;
+            Ok(super::dsa::pem(exec.random()).into())
+        }
         other => Ok(format!("Unknown type {other}").into()),
     }
 }

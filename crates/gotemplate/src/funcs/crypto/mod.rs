@@ -2,6 +2,7 @@
 
 mod cert;
 mod der;
+mod dsa;
 mod key;
 mod prime;
 

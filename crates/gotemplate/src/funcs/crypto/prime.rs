@@ -57,6 +57,21 @@ pub(super) fn draw<const N: usize>(random: &mut Random) -> Vec<u8> {
     }
 }
 
+/// Says whether a number of exactly 2048 bits, in big-endian bytes, is prime.
+pub(super) fn is_prime_of_2048_bits(bytes: &[u8], random: &mut Random) -> bool {
+    let mut words: Words<32> = [0; 32];
+    for (word, chunk) in words.iter_mut().zip(bytes.rchunks(8)) {
+        *word = chunk
+            .iter()
+            .fold(0, |word, byte| (word << 8) | u64::from(*byte));
+    }
+    let has_factor = |group: &Group| {
+        let rest = remainder(&words, group.product);
+        group.primes.iter().any(|prime| rest.is_multiple_of(*prime))
+    };
+    !GROUPS.iter().any(has_factor) && is_prime(&words, random)
+}
+
 fn random_words<const N: usize>(random: &mut Random) -> Words<N> {
     let mut words = [0; N];
     for word in &mut words {

@@ -204,6 +204,11 @@ pub(super) fn format(time: &Time, layout: &str) -> String {
             Part::Year => write!(out, "{:02}", civil.year.rem_euclid(100)),
             Part::UpperPm => write!(out, "{}", if civil.hour >= 12 { "PM" } else { "AM" }),
             Part::LowerPm => write!(out, "{}", if civil.hour >= 12 { "pm" } else { "am" }),
+            // A zone without a name is shown by its offset.
+            Part::ZoneName if time.zone.is_empty() => {
+                write_zone(&mut out, time.offset, false, false, false);
+                Ok(())
+            }
             Part::ZoneName => write!(out, "{}", time.zone),
             Part::Zone { z: true, .. } if time.offset == 0 => write!(out, "Z"),
             Part::Zone {

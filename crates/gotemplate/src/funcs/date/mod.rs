@@ -119,6 +119,22 @@ impl Time {
         time
     }
 
+    /// Returns the instant at which clocks of a zone show a date and a time of day.
+    pub fn of_civil(
+        (year, month, day): (i64, u32, u32),
+        (hour, minute, second, nanos): (u32, u32, u32, u32),
+        offset: i32,
+        zone: &str,
+    ) -> Self {
+        let clock = i64::from(hour) * 3600 + i64::from(minute) * 60 + i64::from(second);
+        Self {
+            seconds: days_from_civil(year, month, day) * 86_400 + clock - i64::from(offset),
+            nanos,
+            offset,
+            zone: zone.to_owned(),
+        }
+    }
+
     fn zero() -> Self {
         Self::at(ZERO, 0)
     }
@@ -132,7 +148,8 @@ impl Time {
         }
     }
 
-    fn into_value(self) -> Value {
+    /// Returns the time as templates see it.
+    pub fn into_value(self) -> Value {
         Value::Object(Rc::new(self))
     }
 

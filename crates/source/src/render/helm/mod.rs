@@ -11,7 +11,7 @@ use driftless_core::tree::{self, EntryKind};
 use driftless_core::{TreePath, glob::Glob};
 use driftless_gotemplate::{Budget, bytes};
 use driftless_helm::values::Overrides;
-use driftless_helm::{Capabilities, Chart, Engine, KubeVersion, Options, Release, load};
+use driftless_helm::{Asked, Capabilities, Chart, Engine, KubeVersion, Options, Release, load};
 use driftless_manifest::Object;
 use driftless_yaml::Duplicates;
 use serde::Deserialize;
@@ -19,7 +19,7 @@ use serde::Deserialize;
 pub use self::world::Facts;
 use self::world::World;
 use super::refs::ref_name;
-use super::{Ctx, Error, Inputs, Output, Request, SourceKind, SourceType};
+use super::{Ctx, Error, Output, Request, Seen, SourceKind, SourceType};
 
 /// Most files that the search for a glob looks at.
 const MAX_WALK: usize = 20_000;
@@ -85,10 +85,6 @@ impl SourceKind for HelmCharts {
         SourceType::Helm
     }
 
-    fn inputs(&self, _request: &Request) -> Inputs {
-        Inputs::SourceAndCluster
-    }
-
     fn render(&self, cx: &Ctx<'_>) -> Result<Output, Error> {
         let section = Section::read(&cx.source.parameters)?;
         let facts = Facts::of(cx.request)?;
@@ -111,7 +107,10 @@ impl SourceKind for HelmCharts {
         let rendered =
             driftless_helm::render_within(&self.engine, chart, &values, &options, Some(&world))
                 .map_err(|error| world.failure().unwrap_or_else(|| fail(error)))?;
-        let mut output = Output::default();
+        let mut output = Output {
+            seen: section.seen(cx.request, &rendered.asked),
+            ..Output::default()
+        };
         if !section.skip_crds {
             for (path, text) in &rendered.crds {
                 for document in driftless_helm::documents(text) {
@@ -234,6 +233,19 @@ impl HelmCharts {
 }
 
 impl Section {
+    /// Returns what the render saw of the cluster, which is nothing that the section itself says.
+    fn seen(&self, request: &Request, asked: &Asked) -> Seen {
+        let mut seen = Seen::default();
+        if self.kube_version.is_empty() {
+            seen = seen.version(request);
+        }
+        match (self.api_versions.is_empty(), asked.all) {
+            (false, _) => seen,
+            (true, false) => seen.asked(request, &asked.names),
+            (true, true) => seen.all(request),
+        }
+    }
+
     fn read(parameters: &serde_json::Value) -> Result<Self, Error> {
         if parameters.is_null() {
             return Ok(Self::default());

@@ -298,6 +298,9 @@ impl super::super::Objects for OneSecret {
         );
         match (*self.0.lock(), object.name.as_str()) {
             (Ok(data), "db") => Ok(Some(format!("{{\"data\":{{\"p\":\"{data}\"}}}}").into())),
+            (Ok(data), "") => Ok(Some(
+                format!("{{\"items\":[{{\"data\":{{\"p\":\"{data}\"}}}}]}}").into(),
+            )),
             (Ok(_), _) => Ok(None),
             (Err(problem), _) => Err(problem.into()),
         }
@@ -349,11 +352,54 @@ async fn looked_up_objects_are_part_of_the_trace() {
 async fn nothing_is_looked_up_unless_it_is_allowed() {
     let all = objects(LOOKING, json!({})).await;
     assert_eq!(all[0].str_at(&["data", "found"]), Some("null"));
-    let listing = LOOKING.replace("\"db\"", "\"\"");
+}
+
+#[tokio::test]
+async fn lists_are_looked_up_without_a_name() {
+    let listing = LOOKING.replace("\"db\").data", "\"\").items");
     let mut one = request(&listing, json!({}));
     one.source.parameters["driftless"] = json!({"lookup": true});
-    let told = driftless_core::class::render_chain(&render(one).await.unwrap_err());
-    assert!(told.contains("lists are not looked up"), "{told}");
+    let secret = OneSecret(Arc::new(parking_lot::Mutex::new(Ok("x"))));
+    let objects = super::super::LookupTree::new(secret);
+    one.tree = Arc::new(RefTree::new(
+        one.tree,
+        vec![(super::super::LOOKUP.to_owned(), Arc::new(objects))],
+    ));
+    let all = render(one).await.unwrap();
+    assert_eq!(
+        all[0].str_at(&["data", "found"]),
+        Some(r#"[{"data":{"p":"x"}}]"#)
+    );
+}
+
+#[tokio::test]
+async fn only_the_api_versions_that_a_chart_asks_for_matter() {
+    let dir = tempfile::tempdir().unwrap();
+    let renderer =
+        Renderer::open(RenderOptions::new(dir.path()), crate::Metrics::default()).unwrap();
+    let cached = async |chart: &str, versions: &[&str], kube: &str| {
+        let mut one = request(chart, json!({}));
+        one.api_versions = versions
+            .iter()
+            .map(|version| (*version).to_owned())
+            .collect();
+        one.kube_version = kube.into();
+        renderer.render(one).await.unwrap().cached
+    };
+    let demo = "demo.example/v1";
+    assert!(!cached(CHART, &[demo], "v1.33.4").await);
+    assert!(cached(CHART, &[demo, "other.example/v1"], "v1.33.4").await);
+    assert!(!cached(CHART, &["other.example/v1"], "v1.33.4").await);
+    assert!(!cached(CHART, &[demo], "v1.34.0").await);
+    // A chart that goes through the list depends on all of it.
+    let curious = CHART.replace(
+        "APIVersions.Has \"demo.example/v1\"",
+        "APIVersions | toJson",
+    );
+    assert_ne!(curious, CHART);
+    assert!(!cached(&curious, &[demo], "v1.33.4").await);
+    assert!(cached(&curious, &[demo], "v1.33.4").await);
+    assert!(!cached(&curious, &[demo, "other.example/v1"], "v1.33.4").await);
 }
 
 #[tokio::test]

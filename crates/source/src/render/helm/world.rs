@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::{Ctx, Error, Request, SourceType, lookup_path};
 
-/// The largest object that is looked up.
+/// The largest object, or list of objects, that is looked up.
 const MAX_OBJECT: u64 = 4 << 20;
 
 /// What is known of a release besides its source. The caller puts it below [`Facts::KEY`] of the source's parameters;
@@ -141,11 +141,6 @@ impl Outside for World<'_> {
             "{} {} {}/{}",
             wanted.api_version, wanted.kind, wanted.namespace, wanted.name
         );
-        if wanted.name.is_empty() {
-            return Err(format!(
-                "looking up {shown}: lists are not looked up; name one object"
-            ));
-        }
         let Some(path) = lookup_path(&wanted) else {
             return Err(format!("looking up {shown}: this is no name of an object"));
         };

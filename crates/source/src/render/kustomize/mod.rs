@@ -16,7 +16,7 @@ use std::sync::Arc;
 use driftless_kustomize::{HelmOptions, LoadRestrictor, Options, Services, build};
 use driftless_manifest::Object;
 
-use super::{Ctx, Diagnostic, Error, Inputs, Output, Request, Severity, SourceKind, SourceType};
+use super::{Ctx, Diagnostic, Error, Output, Seen, Severity, SourceKind, SourceType};
 pub use charts::LocalCharts;
 use edit::Edits;
 use section::Section;
@@ -80,15 +80,6 @@ impl SourceKind for Kustomizations {
         SourceType::Kustomize
     }
 
-    fn inputs(&self, request: &Request) -> Inputs {
-        // Charts see the cluster's versions; nothing else does.
-        if request.kustomize_options.contains("--enable-helm") {
-            Inputs::SourceAndCluster
-        } else {
-            Inputs::Source
-        }
-    }
-
     fn render(&self, cx: &Ctx<'_>) -> Result<Output, Error> {
         let section = Section::read(&cx.source.parameters)?;
         let edits = Edits::new(&section, cx)?;
@@ -126,6 +117,10 @@ impl SourceKind for Kustomizations {
         };
         let objects = outcome.result.map_err(failed)?;
         let mut output = Output::default();
+        if given.enable_helm {
+            // Charts see the cluster's versions; nothing else does.
+            output.seen = Seen::default().version(cx.request).all(cx.request);
+        }
         for (index, value) in objects.to_values().map_err(failed)?.into_iter().enumerate() {
             let object = Object::from_value(value).map_err(|error| Error::NotAnObject {
                 file: cx.path.to_string(),

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::super::{CacheUse, Enabled, Options as RenderOptions, Renderer, Source};
 use super::*;
+use crate::render::Request;
 
 const APP: &str = "//- /app/kustomization.yaml\nresources: [deployment.yaml]\nimages: [{name: web, newTag: '1'}]\ncommonAnnotations: {old: annotation}\n\
     //- /app/deployment.yaml\napiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec:\n  template:\n    spec:\n      containers: [{name: web, image: web}, {name: side, image: side}]\n\

@@ -87,7 +87,7 @@ impl Disk {
             source_type: header.source_type()?,
             diagnostics: header.diagnostics(),
             trace: Arc::new(Trace::from_bytes(trace)?),
-            cluster: header.cluster(),
+            seen: header.seen.clone(),
             set: Arc::new(read_set(&self.set_path(digest), digest)?),
             pins: header.pins.into(),
         })
@@ -105,13 +105,9 @@ impl Disk {
 
     fn try_put(&self, key: &Key, found: &Found) -> io::Result<()> {
         self.write_set(&found.set)?;
-        let mut header = Header::new(
-            found.source_type,
-            found.set.digest,
-            found.cluster,
-            &found.diagnostics,
-        );
+        let mut header = Header::new(found.source_type, found.set.digest, &found.diagnostics);
         header.pins = found.pins.to_vec();
+        header.seen = found.seen.clone();
         let path = self.entry_path(key);
         create_parent(&path)?;
         write_whole(&path, &seal(&header, &found.trace.to_bytes())?)
@@ -149,7 +145,6 @@ impl Disk {
             let mut header = Header::new(
                 rendered.source_type,
                 rendered.set.digest,
-                None,
                 &rendered.diagnostics,
             );
             rendered.revision.as_str().clone_into(&mut header.revision);

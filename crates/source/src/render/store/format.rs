@@ -5,12 +5,12 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use super::super::Seen;
 use super::super::rendered::{Diagnostic, SetDigest, Severity};
-use super::super::request::{Key, SourceType};
+use super::super::request::SourceType;
 use crate::remote::Pin;
-use crate::repository::hex;
 
-const MAGIC: &[u8] = b"driftless render 1\n";
+const MAGIC: &[u8] = b"driftless render 2\n";
 const HASH: usize = 32;
 
 /// What is told about a set wherever it is stored.
@@ -19,12 +19,13 @@ pub(super) struct Header {
     source_type: String,
     digest: String,
     #[serde(default)]
-    cluster: Option<String>,
-    #[serde(default)]
     diagnostics: Vec<(String, String)>,
     /// What was fetched from elsewhere.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) pins: Vec<Pin>,
+    /// What was seen of the cluster.
+    #[serde(default)]
+    pub(super) seen: Seen,
     /// The commit, where it matters.
     #[serde(default)]
     pub(super) revision: String,
@@ -35,18 +36,17 @@ impl Header {
     pub(super) fn new(
         source_type: SourceType,
         digest: SetDigest,
-        cluster: Option<Key>,
         diagnostics: &[Diagnostic],
     ) -> Self {
         Self {
             source_type: source_type.as_str().to_owned(),
             digest: digest.to_string(),
-            cluster: cluster.map(|cluster| hex(&cluster.0)),
             diagnostics: diagnostics
                 .iter()
                 .map(|told| (told.file.clone(), told.message.clone()))
                 .collect(),
             pins: Vec::new(),
+            seen: Seen::default(),
             revision: String::new(),
         }
     }
@@ -59,13 +59,6 @@ impl Header {
     /// Returns the identity of the set.
     pub(super) fn digest(&self) -> Option<SetDigest> {
         unhex(&self.digest).map(SetDigest)
-    }
-
-    /// Returns the identity of the cluster; an unreadable one fits none.
-    pub(super) fn cluster(&self) -> Option<Key> {
-        self.cluster
-            .as_ref()
-            .map(|text| Key(unhex(text).unwrap_or_default()))
     }
 
     /// Returns what the render told.

@@ -72,7 +72,7 @@ impl Memory {
                 source_type: found.source_type,
                 diagnostics: found.diagnostics.clone(),
                 trace: found.trace.clone(),
-                cluster: found.cluster,
+                seen: found.seen.clone(),
                 set,
                 pins: found.pins.clone(),
             }),

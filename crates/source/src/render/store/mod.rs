@@ -6,9 +6,10 @@ mod memory;
 
 use std::sync::Arc;
 
+use super::Seen;
 use super::rendered::{Diagnostic, PackedSet};
 use super::renderer::SharedTrace;
-use super::request::{Key, SourceType};
+use super::request::SourceType;
 use crate::remote::Pin;
 
 pub(super) use disk::Disk;
@@ -19,8 +20,8 @@ pub(super) struct Found {
     pub(super) source_type: SourceType,
     pub(super) diagnostics: Arc<[Diagnostic]>,
     pub(super) trace: SharedTrace,
-    /// Identity of the cluster, for kinds that look at it.
-    pub(super) cluster: Option<Key>,
+    /// What was seen of the cluster.
+    pub(super) seen: Seen,
     pub(super) set: Arc<PackedSet>,
     /// What was fetched from elsewhere.
     pub(super) pins: Arc<[Pin]>,
