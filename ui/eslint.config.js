@@ -5,7 +5,7 @@ const forbid = (...patterns) => ({
   'no-restricted-imports': ['error', { patterns: patterns.map(([group, message]) => ({ group, message })) }],
 });
 
-const features = ['session', 'applications', 'application', 'resources'];
+const features = ['session', 'applications', 'application', 'resources', 'rollouts'];
 
 export default tseslint.config(
   { ignores: ['dist/**', 'node_modules/**', 'test-results/**'] },

@@ -11,7 +11,7 @@ const KEYS = [
   ['Esc', 'back'],
   ['s', 'sync'],
   ['r', 'refresh'],
-  ['1 – 5', 'views'],
+  ['1 – 6', 'views'],
   ['?', 'help'],
 ] as const;
 

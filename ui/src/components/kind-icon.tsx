@@ -1,6 +1,6 @@
 import {
-  Box, Boxes, Brain, CalendarClock, Container, Database, DoorOpen, FileCog, FileKey, FileStack, Files, Gauge, Globe, HardDrive, KeyRound,
-  Layers, Network, Puzzle, Scale, ScrollText, Server, Share2, ShieldCheck, SquareStack, Timer, User, Waypoints, type LucideIcon,
+  Box, Boxes, Brain, CalendarClock, Container, Database, DoorOpen, FileCog, FileKey, FileStack, Files, FlaskConical, Gauge, Globe, HardDrive, KeyRound,
+  Layers, Network, Puzzle, Scale, ScrollText, Server, Share2, ShieldCheck, Split, SquareStack, Timer, User, Waypoints, type LucideIcon,
 } from 'lucide-react';
 
 const ICONS: Record<string, LucideIcon> = {
@@ -39,7 +39,12 @@ const ICONS: Record<string, LucideIcon> = {
   ServingRuntime: Brain,
   ClusterServingRuntime: Brain,
   SeldonDeployment: Brain,
-  ModelRollout: Brain,
+  ModelRollout: Split,
+  Rollout: Split,
+  AnalysisRun: FlaskConical,
+  AnalysisTemplate: FlaskConical,
+  ClusterAnalysisTemplate: FlaskConical,
+  Experiment: FlaskConical,
   ControllerRevision: Files,
   Event: ScrollText,
 };

@@ -1,13 +1,13 @@
 import clsx from 'clsx';
 import {
-  CircleArrowUp, CircleCheck, CircleDashed, CircleHelp, CirclePause, CircleSlash, Ghost, HeartCrack, HeartPulse, LoaderCircle, OctagonAlert,
-  type LucideIcon,
+  Activity, CircleArrowUp, CircleCheck, CircleDashed, CircleHelp, CirclePause, CircleSlash, CircleX, Ghost, Hand, HeartCrack, HeartPulse, Hourglass, LoaderCircle,
+  OctagonAlert, TriangleAlert, Undo2, type LucideIcon,
 } from 'lucide-react';
 import { useTranslation } from 'react-i18next';
-import type { HealthStatusCode, OperationPhase, SyncStatusCode } from '@/api-types';
+import type { HealthStatusCode, OperationPhase, RolloutPhase as RolloutPhaseCode, SyncStatusCode } from '@/api-types';
 import styles from './status.module.css';
 
-type Tone = 'success' | 'info' | 'danger' | 'warning' | 'violet' | 'neutral';
+export type Tone = 'success' | 'info' | 'danger' | 'warning' | 'violet' | 'neutral';
 
 interface Look {
   icon: LucideIcon;
@@ -37,6 +37,26 @@ const PHASE: Partial<Record<string, Look>> = {
   Failed: { icon: OctagonAlert, tone: 'danger' },
   Error: { icon: OctagonAlert, tone: 'danger' },
   Succeeded: { icon: CircleCheck, tone: 'success' },
+};
+
+const ROLLOUT: Record<RolloutPhaseCode, Look> = {
+  Healthy: { icon: CircleCheck, tone: 'success' },
+  Waiting: { icon: Hourglass, tone: 'neutral' },
+  Progressing: { icon: LoaderCircle, tone: 'info', spin: true },
+  Paused: { icon: CirclePause, tone: 'violet' },
+  Held: { icon: Hand, tone: 'warning' },
+  RollingBack: { icon: Undo2, tone: 'warning' },
+  Degraded: { icon: OctagonAlert, tone: 'danger' },
+  Invalid: { icon: CircleSlash, tone: 'danger' },
+};
+
+const MEASUREMENT: Partial<Record<string, Look>> = {
+  Pending: { icon: CircleDashed, tone: 'neutral' },
+  Running: { icon: Activity, tone: 'info' },
+  Successful: { icon: CircleCheck, tone: 'success' },
+  Failed: { icon: CircleX, tone: 'danger' },
+  Inconclusive: { icon: CircleHelp, tone: 'warning' },
+  Error: { icon: TriangleAlert, tone: 'violet' },
 };
 
 const UNKNOWN: Look = { icon: CircleHelp, tone: 'neutral' };
@@ -80,6 +100,22 @@ export function Sync({ status, ...rest }: Props & { status: SyncStatusCode }) {
 export function Phase({ phase, ...rest }: Props & { phase: OperationPhase }) {
   const { t } = useTranslation();
   return <Status look={PHASE[phase] ?? UNKNOWN} label={t(`phase.${phase}`, { defaultValue: phase })} {...rest} />;
+}
+
+export function RolloutPhase({ phase, ...rest }: Props & { phase: RolloutPhaseCode | undefined }) {
+  const { t } = useTranslation();
+  return <Status look={phase ? ROLLOUT[phase] : UNKNOWN} label={t(`rollout.phase.${phase ?? 'Unknown'}`)} {...rest} />;
+}
+
+export function rolloutTone(phase: RolloutPhaseCode | undefined): Tone {
+  return phase ? ROLLOUT[phase].tone : 'neutral';
+}
+
+/** How a metric or one of its measurements was judged. */
+export function Judgement({ phase, ...rest }: Props & { phase: string | undefined }) {
+  const { t } = useTranslation();
+  const look = phase ? MEASUREMENT[phase] : undefined;
+  return <Status look={look ?? UNKNOWN} label={t(`rollout.judgement.${(look ? phase : 'Unknown') as 'Unknown'}`)} {...rest} />;
 }
 
 export function Pending({ label, ...rest }: Props & { label: string }) {

@@ -34,6 +34,16 @@ export function absoluteTime(iso: string | undefined, language: string): string 
   return new Intl.DateTimeFormat(language, { dateStyle: 'medium', timeStyle: 'medium' }).format(at);
 }
 
+/** Times inside a sentence of the server, in the reader's own zone: of today without the day. */
+export function localTimes(sentence: string, now: number, language: string): string {
+  return sentence.replace(/\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)/g, (iso) => {
+    const at = Date.parse(iso);
+    if (Number.isNaN(at)) return iso;
+    const today = new Date(at).toDateString() === new Date(now).toDateString();
+    return new Intl.DateTimeFormat(language, { ...(today ? {} : { dateStyle: 'medium' as const }), timeStyle: 'medium' }).format(at);
+  });
+}
+
 /** `1m 05s`; short units are the same in both languages. */
 export function duration(fromIso: string | undefined, toIso: string | undefined, now: number): string {
   const from = fromIso ? Date.parse(fromIso) : NaN;

@@ -1,4 +1,6 @@
 import type { Application, ApplicationTree, HealthStatusCode, KubernetesEvent, ManagedResource, ResourceNode, ResourceStatus, SyncStatusCode } from '../api-types';
+import { nextVersion } from './mock-ids';
+import { makeRollouts, type MockRollout } from './mock-rollouts';
 
 /** Made-up applications for the test double. Everything is derived from a name and a number, so runs are alike. */
 
@@ -12,6 +14,7 @@ export interface World {
   tree: ApplicationTree;
   managed: ManagedResource[];
   events: KubernetesEvent[];
+  rollouts: MockRollout[];
 }
 
 export const REVISIONS: Record<string, { author: string; message: string; ageHours: number; tags?: string[] }> = {
@@ -24,12 +27,6 @@ export const REVISION_IDS = Object.keys(REVISIONS);
 
 export function ago(hours: number): string {
   return new Date(START - hours * 3_600_000).toISOString();
-}
-
-let version = 1000;
-export function nextVersion(): string {
-  version += 1;
-  return String(version);
 }
 
 function pick<T>(list: readonly T[], index: number): T {
@@ -56,6 +53,11 @@ export function makeWorld(index: number): World {
   const namespace = `${team === 'default' ? 'serving' : team}-${stage}`;
   const revision = pick(REVISION_IDS, index === 0 ? 0 : index);
   const { tree, managed, resources } = makeObjects(name, namespace, health, sync, index);
+  const rollouts = makeRollouts(index, name, namespace);
+  for (const { node } of rollouts) {
+    tree.nodes.push(node);
+    resources.push({ group: node.group, version: node.version, kind: node.kind, namespace, name: node.name, status: 'Synced', health: node.health });
+  }
   const app: Application = {
     apiVersion: 'argoproj.io/v1alpha1',
     kind: 'Application',
@@ -97,7 +99,7 @@ export function makeWorld(index: number): World {
     event(`${name}.2`, 'Normal', 'OperationStarted', "Initiated automated sync to '4f1c2a9'", 1, 'driftless', 'Application', name),
     event(`${name}.3`, 'Warning', 'BackOff', 'Back-off restarting failed container predictor', 14, 'kubelet', 'Pod', `${name}-7c9d`),
   ];
-  return { app, tree, managed, events };
+  return { app, tree, managed, events, rollouts };
 }
 
 export function quarantine(bad: string, good: string, historyId: number): string {

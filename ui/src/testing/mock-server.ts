@@ -1,6 +1,8 @@
-import type { Application, ApplicationWatchEvent, KubernetesEvent, ResourceResult, SyncRequest } from '../api-types';
+import type { Application, ApplicationWatchEvent, KubernetesEvent, KubernetesObject, ResourceResult, SyncRequest } from '../api-types';
 import { countFacets, matches, parseListSearch, sortApplications, type SortKey } from '../features/applications/search';
-import { ago, makeWorld, nextVersion, quarantine, REVISION_IDS, REVISIONS, type World } from './mock-data';
+import { ago, makeWorld, quarantine, REVISION_IDS, REVISIONS, type World } from './mock-data';
+import { nextVersion } from './mock-ids';
+import { actOnRollout, rolloutActions } from './mock-rollout-actions';
 
 /**
  * A TEST DOUBLE of the API, for `npm run dev` without a server and for component tests. It keeps made-up applications in
@@ -16,6 +18,13 @@ export interface MockOptions {
 }
 
 type Sink = (message: unknown) => void;
+
+interface ActionRequest {
+  kind: string;
+  resourceName: string;
+  action: string;
+  resourceActionParameters?: { name: string; value: string }[];
+}
 
 export class MockServer {
   readonly worlds = new Map<string, World>();
@@ -57,6 +66,18 @@ export class MockServer {
     world.app = { ...next, metadata: { ...next.metadata, resourceVersion: nextVersion() } };
     if (type === 'DELETED') this.worlds.delete(name);
     this.appSinks.forEach((sink) => sink({ type, application: world.app }));
+    this.treeSinks.get(name)?.forEach((sink) => sink(world.tree));
+  }
+
+  /** Changes one rollout, as its controller would. */
+  changeRollout(name: string, rollout: string, edit: (object: KubernetesObject) => KubernetesObject): void {
+    const world = this.worlds.get(name);
+    const held = world?.rollouts.find((each) => each.node.name === rollout);
+    if (!world || !held) return;
+    held.object = edit(structuredClone(held.object));
+    held.node = { ...held.node, resourceVersion: nextVersion() };
+    const nodes = (world.tree.nodes ?? []).map((node) => (node.uid === held.node.uid ? held.node : node));
+    world.tree = { ...world.tree, nodes };
     this.treeSinks.get(name)?.forEach((sink) => sink(world.tree));
   }
 
@@ -121,7 +142,7 @@ export class MockServer {
         case '/events': return json({ items: world.events });
         case '/resource': return this.resource(world, query);
         case '/syncwindows': return json({ activeWindows: [], assignedWindows: [], canSync: true });
-        case '/resource/actions': return json({ actions: query.get('kind') === 'Deployment' ? [{ name: 'restart' }, { name: 'scale', params: [{ name: 'replicas', default: '2' }] }] : [] });
+        case '/resource/actions': return json({ actions: rolloutActions(query.get('kind')) ?? (query.get('kind') === 'Deployment' ? [{ name: 'restart' }, { name: 'scale', params: [{ name: 'replicas', default: '2' }] }] : []) });
         case '/logs': return this.logs(query, signal);
       }
     }
@@ -144,10 +165,18 @@ export class MockServer {
       return json({});
     }
     if (method === 'DELETE' && rest === '/resource') return json({});
-    if (method === 'POST' && rest === '/resource/actions/v2') return json({});
+    if (method === 'POST' && rest === '/resource/actions/v2') return this.action(world, body as ActionRequest);
     if (method === 'POST' && rest === '/sync') return this.sync(world, body as SyncRequest);
     if (method === 'POST' && rest === '/rollback') return this.rollback(world, (body as { id: number }).id);
     return failure(404, `the test double does not know ${method} ${rest}`, 5);
+  }
+
+  private action(world: World, { kind, resourceName, action, resourceActionParameters }: ActionRequest): Response {
+    const rollout = world.rollouts.find((each) => each.node.kind === kind && each.node.name === resourceName);
+    if (rollout?.forbidden) return failure(403, `permission denied: applications, action/driftless.dev/ModelRollout/${action}`, 7);
+    const target = resourceActionParameters?.find((each) => each.name === 'target')?.value;
+    if (rollout) setTimeout(() => this.changeRollout(world.app.metadata.name, resourceName, (object) => actOnRollout(object, action, target)), this.options.stepMs * 4);
+    return json({});
   }
 
   private create(app: Application): Response {
@@ -168,6 +197,8 @@ export class MockServer {
   private resource(world: World, query: URLSearchParams): Response {
     const kind = query.get('kind') ?? '';
     const name = query.get('resourceName') ?? '';
+    const rollout = world.rollouts.find((each) => each.node.kind === kind && each.node.name === name);
+    if (rollout) return json({ manifest: JSON.stringify(rollout.object) });
     const managed = world.managed.find((each) => each.kind === kind && each.name === name);
     const manifest = managed?.liveState ?? JSON.stringify({
       apiVersion: 'v1', kind, metadata: { name, namespace: query.get('namespace'), managedFields: [{ manager: 'kubelet' }] },

@@ -1,3 +1,4 @@
+import { useQuery } from '@tanstack/react-query';
 import { useNavigate, useParams, useSearch } from '@tanstack/react-router';
 import { lazy, Suspense, useCallback, useEffect, useMemo } from 'react';
 import { useTranslation } from 'react-i18next';
@@ -12,6 +13,9 @@ import { useActions } from '@/features/application/hooks/use-actions';
 import { useApplication } from '@/features/application/hooks/use-application';
 import { EventsView } from '@/features/resources/components/events-view';
 import { preferredMode, Workspace } from '@/features/resources/components/workspace';
+import { useLiveResources } from '@/features/resources/hooks/use-live-resources';
+import { countRollouts } from '@/features/rollouts/hooks/use-rollouts';
+import { treeQuery } from '@/lib/api/resource';
 import { appId } from '@/lib/application';
 import { ApiError } from '@/lib/http';
 import type { StreamState } from '@/lib/stream';
@@ -22,6 +26,7 @@ import styles from './application-page.module.css';
 
 const AppDiff = lazy(() => import('@/features/resources/components/app-diff').then((module) => ({ default: module.AppDiff })));
 const History = lazy(() => import('@/features/application/components/history').then((module) => ({ default: module.History })));
+const ModelsView = lazy(() => import('@/features/rollouts/components/models-view').then((module) => ({ default: module.ModelsView })));
 const SpecView = lazy(() => import('@/features/application/components/spec-view').then((module) => ({ default: module.SpecView })));
 
 export function ApplicationPage() {
@@ -50,6 +55,8 @@ function Loaded({ app, stream }: { app: Application; stream: StreamState }) {
   const navigate = useNavigate({ from: '/applications/$namespace/$name' });
   const { refresh } = useActions(app);
   const id = appId(app);
+  useLiveResources(app);
+  const models = useQuery({ ...treeQuery(id), select: countRollouts }).data;
   const view = search.view ?? preferredMode();
   const set = useCallback(
     (patch: Partial<AppSearch>, replace = false) => void navigate({ search: (now) => ({ ...now, ...patch }), replace }),
@@ -58,13 +65,14 @@ function Loaded({ app, stream }: { app: Application; stream: StreamState }) {
   const changed = (app.status?.resources ?? []).filter((resource) => resource.status === 'OutOfSync').length;
   const tabs: Tab<TabId>[] = [
     { value: 'resources', label: t('app.resources'), count: app.status?.resources?.length },
+    { value: 'models', label: t('rollout.models'), count: models },
     { value: 'diff', label: t('app.diff'), count: changed },
     { value: 'history', label: t('app.history'), count: app.status?.history?.length },
     { value: 'events', label: t('panel.events') },
     { value: 'spec', label: t('app.spec') },
   ];
   const current: TabId = view === 'tree' || view === 'list' ? 'resources' : view;
-  const show = (tab: TabId) => set({ view: tab === 'resources' ? undefined : tab, node: undefined, tab: undefined });
+  const show = (tab: TabId) => set({ view: tab === 'resources' ? undefined : tab, node: undefined, target: undefined, tab: undefined });
   useHotkey('s', () => set({ dialog: 'sync', objects: undefined }));
   useHotkey('r', () => refresh.mutate('normal'));
   for (const [index, tab] of tabs.entries()) {
@@ -72,6 +80,7 @@ function Loaded({ app, stream }: { app: Application; stream: StreamState }) {
     useHotkey(String(index + 1), () => show(tab.value));
   }
   const select = useCallback((node: string | undefined) => set({ node, ...(node ? {} : { tab: undefined }) }, true), [set]);
+  const openModel = useCallback((node: string) => set({ view: 'models', node, tab: undefined }), [set]);
   return (
     <div className={styles.page}>
       <AppHeader app={app} stream={stream} onSync={() => set({ dialog: 'sync', objects: undefined })} onDelete={() => set({ dialog: 'delete' })} />
@@ -89,6 +98,17 @@ function Loaded({ app, stream }: { app: Application; stream: StreamState }) {
               onSelect={select}
               onTab={(tab) => set({ tab }, true)}
               onSync={(key) => set({ dialog: 'sync', objects: [key] })}
+              onOpenModel={openModel}
+            />
+          ) : null}
+          {view === 'models' ? (
+            <ModelsView
+              app={app}
+              selected={search.node}
+              target={search.target}
+              onSelect={(node) => set({ node, target: undefined })}
+              onTarget={(target) => set({ target }, true)}
+              onShowObject={(node) => set({ view: undefined, node, target: undefined })}
             />
           ) : null}
           {view === 'diff' ? <AppDiff app={app} onOpen={(node) => set({ view: 'list', node, tab: 'diff' })} /> : null}

@@ -29,7 +29,7 @@ export interface GraphNode {
 }
 
 const KIND_ORDER = [
-  'Application', 'InferenceService', 'LLMInferenceService', 'SeldonDeployment', 'Rollout', 'Deployment', 'StatefulSet', 'DaemonSet', 'CronJob', 'Job',
+  'Application', 'InferenceService', 'LLMInferenceService', 'SeldonDeployment', 'ModelRollout', 'Rollout', 'Deployment', 'StatefulSet', 'DaemonSet', 'CronJob', 'Job',
   'ReplicaSet', 'Pod', 'Service', 'Ingress', 'HTTPRoute', 'HorizontalPodAutoscaler', 'ConfigMap', 'Secret', 'PersistentVolumeClaim', 'ServiceAccount',
 ];
 

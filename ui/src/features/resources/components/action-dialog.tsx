@@ -6,8 +6,8 @@ import { Button } from '@/components/button';
 import { Dialog } from '@/components/dialog';
 import { Field, TextInput } from '@/components/field';
 import { toastSuccess } from '@/components/toast';
+import { resourceQueryKey, runAction } from '@/lib/api/resource';
 import type { AppId } from '@/lib/application';
-import { runAction } from '../api/resources';
 import styles from './action-dialog.module.css';
 
 /** Asks before an action is run, and for its parameters. An error stays in the dialog, beside what was typed. */
@@ -22,7 +22,7 @@ export function ActionDialog({ id, target, action, onClose }: { id: AppId; targe
     mutationFn: () => runAction(id, target, action.name, parameters),
     onSuccess: () => {
       toastSuccess(t('resource.actionDone', { action: label, name: target.name }));
-      void client.invalidateQueries({ queryKey: ['resource', id.namespace, id.name] });
+      void client.invalidateQueries({ queryKey: resourceQueryKey(id) });
       onClose();
     },
   });

@@ -15,7 +15,6 @@ import { diffStat, lineDiff } from '@/lib/diff';
 import { resourceKey } from '@/lib/resource-key';
 import { managedResourcesQuery } from '../api/resources';
 import { compare, type Change, type Comparison } from '../comparison';
-import { useLiveComparison } from '../hooks/use-managed-resources';
 import styles from './app-diff.module.css';
 
 /** So many are opened at once; more would be slow and not be read. */
@@ -35,7 +34,6 @@ interface Item {
 export function AppDiff({ app, onOpen }: { app: Application; onOpen: (key: string) => void }) {
   const { t } = useTranslation();
   const query = useQuery(managedResourcesQuery(appId(app)));
-  useLiveComparison(app);
   const [compact, setCompact] = useState(true);
   const items = useMemo<Item[]>(
     () =>

@@ -5,9 +5,9 @@ import { CodeView } from '@/components/code-view';
 import { CopyButton } from '@/components/copy-button';
 import { Empty, ErrorPanel, Skeleton } from '@/components/empty';
 import { Checkbox } from '@/components/field';
+import { resourceQuery } from '@/lib/api/resource';
 import type { AppId } from '@/lib/application';
 import { toYaml, withoutManagedFields } from '@/lib/manifest';
-import { resourceQuery } from '../api/resources';
 import type { GraphNode } from '../graph';
 import styles from './node-panel.module.css';
 

@@ -7,8 +7,9 @@ import { IconButton } from '@/components/button';
 import { Menu, type MenuEntry } from '@/components/menu';
 import { toastError, toastSuccess } from '@/components/toast';
 import { useConfirm } from '@/components/use-confirm';
+import { actionsQuery } from '@/lib/api/resource';
 import { appId } from '@/lib/application';
-import { actionsQuery, deleteResource } from '../api/resources';
+import { deleteResource } from '../api/resources';
 import type { GraphNode } from '../graph';
 import { ActionDialog } from './action-dialog';
 

@@ -1,12 +1,13 @@
-import { X } from 'lucide-react';
+import { Split, X } from 'lucide-react';
 import { useTranslation } from 'react-i18next';
 import type { Application } from '@/api-types';
-import { IconButton } from '@/components/button';
+import { Button, IconButton } from '@/components/button';
 import { KindIcon } from '@/components/kind-icon';
 import { Health, Sync } from '@/components/status';
 import { Tabs, type Tab } from '@/components/tabs';
 import { appId } from '@/lib/application';
 import { groupKind } from '@/lib/resource-key';
+import { isRollout } from '@/lib/rollout';
 import { podsBelow, type GraphNode } from '../graph';
 import type { PanelTab } from '../panel-tabs';
 import { EventsView } from './events-view';
@@ -16,6 +17,7 @@ import styles from './node-panel.module.css';
 import { NodeMenu } from './node-menu';
 import { NodeSummary } from './node-summary';
 import { ObjectDiff } from './object-diff';
+import { RolloutNote } from './rollout-note';
 
 interface Props {
   app: Application;
@@ -24,11 +26,12 @@ interface Props {
   tab: PanelTab;
   onTab: (tab: PanelTab) => void;
   onSync: () => void;
+  onOpenModel: () => void;
   onClose: () => void;
 }
 
 /** Everything about one object, beside the tree so that the tree stays in sight. */
-export function NodePanel({ app, node, nodes, tab, onTab, onSync, onClose }: Props) {
+export function NodePanel({ app, node, nodes, tab, onTab, onSync, onOpenModel, onClose }: Props) {
   const { t } = useTranslation();
   const id = appId(app);
   const pods = podsBelow(nodes, node.id);
@@ -56,6 +59,12 @@ export function NodePanel({ app, node, nodes, tab, onTab, onSync, onClose }: Pro
         <NodeMenu app={app} node={node} onSync={managed ? onSync : undefined} />
         <IconButton label={t('common.close')} onClick={onClose}><X /></IconButton>
       </header>
+      {isRollout({ group: node.ref.group ?? '', kind: node.ref.kind }) && node.health !== 'Missing' ? (
+        <div className={styles.rollout}>
+          <RolloutNote id={id} target={node.ref} />
+          <Button size="s" tone="primary" icon={<Split aria-hidden />} onClick={onOpenModel}>{t('rollout.openPage')}</Button>
+        </div>
+      ) : null}
       <Tabs value={shown} tabs={tabs} onChange={onTab} label={t('panel.title')}>
         {shown === 'summary' ? <NodeSummary node={node} /> : null}
         {shown === 'manifest' ? <LiveManifest id={id} node={node} /> : null}

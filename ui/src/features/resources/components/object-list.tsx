@@ -2,17 +2,22 @@ import { useVirtualizer } from '@tanstack/react-virtual';
 import clsx from 'clsx';
 import { useCallback, useMemo, useRef } from 'react';
 import { useTranslation } from 'react-i18next';
+import type { Application } from '@/api-types';
 import { Empty } from '@/components/empty';
 import { KindIcon } from '@/components/kind-icon';
 import { Health, Sync } from '@/components/status';
 import { Ago } from '@/components/time';
+import { appId } from '@/lib/application';
+import { isRollout } from '@/lib/rollout';
 import { useRoving } from '@/lib/use-roving';
 import { ROOT, type GraphNode } from '../graph';
 import styles from './object-list.module.css';
+import { RolloutNote } from './rollout-note';
 
 const ROW = 34;
 
 interface Props {
+  app: Application;
   nodes: readonly GraphNode[];
   selected: string | undefined;
   matches: (node: GraphNode) => boolean;
@@ -20,7 +25,7 @@ interface Props {
 }
 
 /** The same objects as the tree, as a table: for many of them, and for reading by ear. */
-export function ObjectList({ nodes, selected, matches, onSelect }: Props) {
+export function ObjectList({ app, nodes, selected, matches, onSelect }: Props) {
   const { t } = useTranslation();
   const scroller = useRef<HTMLDivElement>(null);
   const rows = useMemo(() => nodes.filter((node) => node.id !== ROOT && matches(node)), [nodes, matches]);
@@ -56,7 +61,10 @@ export function ObjectList({ nodes, selected, matches, onSelect }: Props) {
                 <span role="gridcell" className={styles.dim}>{node.ref.namespace}</span>
                 <span role="gridcell">{node.sync ? <Sync status={node.sync} size={14} /> : null}</span>
                 <span role="gridcell" className={styles.health}>{node.health ? <Health status={node.health} size={14} /> : null}<span className={styles.dim} title={node.healthMessage}>{node.healthMessage}</span></span>
-                <span role="gridcell" className={styles.dim}>{node.hook ? 'hook' : ''}{node.requiresPruning ? t('resource.notInGit') : ''}</span>
+                <span role="gridcell" className={styles.dim}>
+                  {node.hook ? 'hook' : ''}{node.requiresPruning ? t('resource.notInGit') : ''}
+                  {isRollout({ group: node.ref.group ?? '', kind: node.ref.kind }) && node.health !== 'Missing' ? <RolloutNote id={appId(app)} target={node.ref} /> : null}
+                </span>
                 <span role="gridcell" className={styles.dim}><Ago at={node.createdAt} /></span>
               </div>
             );

@@ -6,11 +6,15 @@ import { useTranslation } from 'react-i18next';
 import { KindIcon } from '@/components/kind-icon';
 import { Health, healthLook, Sync, toneClass } from '@/components/status';
 import { Ago } from '@/components/time';
+import type { AppId } from '@/lib/application';
+import { isRollout } from '@/lib/rollout';
 import type { GraphNode } from '../graph';
+import { RolloutNote } from './rollout-note';
 import styles from './tree-node.module.css';
 
 export type TreeNodeType = Node<
   {
+    app: AppId;
     node: GraphNode;
     faded: boolean;
     collapsed: boolean;
@@ -26,7 +30,7 @@ const SHOWN_INFO = new Set(['Revision', 'Containers', 'Status Reason', 'Restart 
 
 export const TreeNode = memo(function TreeNode({ data, selected }: NodeProps<TreeNodeType>) {
   const { t } = useTranslation();
-  const { node, faded, collapsed, onToggle, onOpen } = data;
+  const { app, node, faded, collapsed, onToggle, onOpen } = data;
   const title = node.type === 'group' ? t('tree.group', { count: node.members, kind: node.ref.kind }) : node.ref.name;
   const label = [
     node.ref.kind,
@@ -59,7 +63,7 @@ export const TreeNode = memo(function TreeNode({ data, selected }: NodeProps<Tre
             <span className={styles.kindName}>{node.ref.kind}</span>
             {node.hook ? <span className={styles.tag}>hook</span> : null}
             {node.requiresPruning ? <CircleSlash size={11} className={styles.prune} aria-label={t('resource.notInGit')} /> : null}
-            <Info node={node} />
+            {node.type === 'object' && node.health !== 'Missing' && isRollout({ group: node.ref.group ?? '', kind: node.ref.kind }) ? <span className={styles.info}><RolloutNote id={app} target={node.ref} dense /></span> : <Info node={node} />}
           </span>
           <span className={styles.name} title={node.healthMessage ? `${title}\n${node.healthMessage}` : title}>
             <span className={styles.start}>{title.slice(0, -TAIL)}</span>

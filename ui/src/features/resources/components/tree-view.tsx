@@ -5,8 +5,10 @@ import '@xyflow/react/dist/base.css';
 import { Group, Maximize, ZoomIn, ZoomOut } from 'lucide-react';
 import { useEffect, useMemo, useRef, useState, type KeyboardEvent } from 'react';
 import { useTranslation } from 'react-i18next';
+import type { Application } from '@/api-types';
 import { IconButton } from '@/components/button';
 import { Empty } from '@/components/empty';
+import { appId, type AppId } from '@/lib/application';
 import { filterGraph, foldGraph, type GraphNode } from '../graph';
 import { layoutTree, neighbour, NODE, type Direction } from '../layout';
 import { TreeNode, type TreeNodeType } from './tree-node';
@@ -22,6 +24,7 @@ const HANDLES: NonNullable<TreeNodeType['handles']> = [
 ];
 
 interface Props {
+  app: Application;
   nodes: readonly GraphNode[];
   selected: string | undefined;
   /** What to show: only what matches and what it hangs from; undefined for everything. */
@@ -37,7 +40,7 @@ export default function TreeView(props: Props) {
   );
 }
 
-function Tree({ nodes, selected, matches, onSelect }: Props) {
+function Tree({ app, nodes, selected, matches, onSelect }: Props) {
   const { t } = useTranslation();
   const [collapsed, setCollapsed] = useState<ReadonlySet<string>>(new Set());
   const [expanded, setExpanded] = useState<ReadonlySet<string>>(new Set());
@@ -45,6 +48,8 @@ function Tree({ nodes, selected, matches, onSelect }: Props) {
   const shown = useMemo(() => foldGraph(left, { collapsed, expanded }), [left, collapsed, expanded]);
   const places = useMemo(() => layoutTree(shown), [shown]);
   const canvas = useRef<HTMLDivElement>(null);
+  const { namespace, name } = appId(app);
+  const id = useMemo<AppId>(() => ({ namespace, name }), [namespace, name]);
 
   const flowNodes = useMemo<TreeNodeType[]>(
     () =>
@@ -59,6 +64,7 @@ function Tree({ nodes, selected, matches, onSelect }: Props) {
         focusable: false,
         selected: node.id === selected,
         data: {
+          app: id,
           node,
           faded: matches !== undefined && node.type !== 'group' && !matches(node),
           collapsed: collapsed.has(node.id),
@@ -66,7 +72,7 @@ function Tree({ nodes, selected, matches, onSelect }: Props) {
           onOpen: () => (node.type === 'group' ? setExpanded((now) => toggled(now, node.id)) : onSelect(node.id)),
         },
       })),
-    [shown, places, selected, matches, collapsed, onSelect],
+    [id, shown, places, selected, matches, collapsed, onSelect],
   );
   const edges = useMemo<Edge[]>(
     () =>

@@ -29,12 +29,14 @@ interface Props {
   onSelect: (id: string | undefined) => void;
   onTab: (tab: PanelTab) => void;
   onSync: (key: string) => void;
+  /** Shows the page of a rollout. */
+  onOpenModel: (key: string) => void;
 }
 
 const STATES = ['Degraded', 'Missing', 'Progressing', 'Suspended', 'Healthy', 'OutOfSync'] as const;
 
 /** The objects of an application, as tree or list, with the chosen one beside them. */
-export function Workspace({ app, mode, onMode, selected, tab, onSelect, onTab, onSync }: Props) {
+export function Workspace({ app, mode, onMode, selected, tab, onSelect, onTab, onSync, onOpenModel }: Props) {
   const { t } = useTranslation();
   const { nodes, isPending, error, retry } = useTree(app);
   const [text, setText] = useState('');
@@ -53,8 +55,8 @@ export function Workspace({ app, mode, onMode, selected, tab, onSelect, onTab, o
   else if (error) main = <ErrorPanel error={error} onRetry={retry} />;
   else if (nodes.length <= 1 && syncOf(app) === 'Unknown') main = <Empty icon={<CircleHelp aria-hidden />} title={t('tree.unknown')}>{t('tree.unknownHint')}</Empty>;
   else if (nodes.length <= 1) main = <Empty title={t('tree.empty')}>{t('tree.emptyHint')}</Empty>;
-  else if (mode === 'list') main = <ObjectList nodes={nodes} selected={selected} matches={matches} onSelect={select} />;
-  else main = <TreeView nodes={nodes} selected={selected} matches={text || state ? matches : undefined} onSelect={select} />;
+  else if (mode === 'list') main = <ObjectList app={app} nodes={nodes} selected={selected} matches={matches} onSelect={select} />;
+  else main = <TreeView app={app} nodes={nodes} selected={selected} matches={text || state ? matches : undefined} onSelect={select} />;
 
   return (
     <div className={styles.workspace}>
@@ -83,7 +85,7 @@ export function Workspace({ app, mode, onMode, selected, tab, onSelect, onTab, o
       </div>
       {node ? (
         <ResizablePanel>
-          <NodePanel app={app} node={node} nodes={nodes} tab={tab} onTab={onTab} onSync={() => onSync(node.id)} onClose={() => onSelect(undefined)} />
+          <NodePanel app={app} node={node} nodes={nodes} tab={tab} onTab={onTab} onSync={() => onSync(node.id)} onOpenModel={() => onOpenModel(node.id)} onClose={() => onSelect(undefined)} />
         </ResizablePanel>
       ) : null}
     </div>

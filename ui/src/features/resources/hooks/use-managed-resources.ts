@@ -1,15 +1,14 @@
 import { useQueryClient } from '@tanstack/react-query';
 import { useCallback, useEffect, useRef } from 'react';
-import type { Application, ApplicationTree } from '@/api-types';
+import type { Application } from '@/api-types';
 import { appId } from '@/lib/application';
-import { useStream } from '@/lib/use-stream';
-import { managedResourcesKey, treeStreamPath } from '../api/resources';
+import { managedResourcesKey } from '../api/resources';
 
 const REFRESH_MS = 500;
 
 /**
  * Reads the comparison again when the application changed; the answer is the way to say that an object did. At most twice a
- * second, and only where someone looks at it.
+ * second, and only while someone looks at it.
  */
 export function useManagedResourcesRefresh(app: Application): () => void {
   const client = useQueryClient();
@@ -36,11 +35,4 @@ export function useManagedResourcesRefresh(app: Application): () => void {
     [refresh],
   );
   return refresh;
-}
-
-/** Keeps the comparison up to date where the tree is not shown: it changes whenever an object does. */
-export function useLiveComparison(app: Application): void {
-  const refresh = useManagedResourcesRefresh(app);
-  const id = appId(app);
-  useStream<ApplicationTree>({ path: treeStreamPath(id), query: { appNamespace: id.namespace }, onMessage: refresh, onReconnected: refresh });
 }

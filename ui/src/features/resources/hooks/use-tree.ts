@@ -1,11 +1,9 @@
-import { useQuery, useQueryClient } from '@tanstack/react-query';
+import { useQuery } from '@tanstack/react-query';
 import { useMemo } from 'react';
-import type { Application, ApplicationTree } from '@/api-types';
+import type { Application } from '@/api-types';
+import { treeQuery } from '@/lib/api/resource';
 import { appId } from '@/lib/application';
-import { useStream } from '@/lib/use-stream';
-import { treeQuery, treeStreamPath } from '../api/resources';
 import { buildGraph, type GraphNode } from '../graph';
-import { useManagedResourcesRefresh } from './use-managed-resources';
 
 interface Tree {
   nodes: GraphNode[];
@@ -14,23 +12,9 @@ interface Tree {
   retry: () => void;
 }
 
-/** The resource tree of an application, live. */
+/** The resource tree of an application. `useLiveResources` keeps it up to date. */
 export function useTree(app: Application): Tree {
-  const client = useQueryClient();
-  const id = appId(app);
-  const query = useQuery(treeQuery(id));
-  const { queryKey } = treeQuery(id);
-  const refreshComparison = useManagedResourcesRefresh(app);
-  useStream<ApplicationTree>({
-    path: treeStreamPath(id),
-    query: { appNamespace: id.namespace },
-    onMessage: (tree) => {
-      client.setQueryData(queryKey, tree);
-      void client.invalidateQueries({ queryKey: ['resource', id.namespace, id.name] });
-      refreshComparison();
-    },
-    onReconnected: () => void client.invalidateQueries({ queryKey }),
-  });
+  const query = useQuery(treeQuery(appId(app)));
   const nodes = useMemo(() => buildGraph(app, query.data), [app, query.data]);
   return { nodes, isPending: query.isPending, error: query.data ? null : query.error, retry: () => void query.refetch() };
 }

@@ -1,0 +1,62 @@
+import { useMutation, useQuery } from '@tanstack/react-query';
+import { useEffect, useState } from 'react';
+import type { ResourceRef } from '@/api-types';
+import { actionsQuery, runAction } from '@/lib/api/resource';
+import type { AppId } from '@/lib/application';
+import type { Rollout, RolloutTarget } from '@/lib/rollout';
+import { offersOf, stateOf, type Offer } from '../offers';
+
+/** So long an answer of the controller may take before the page says that it is overdue. */
+const OVERDUE_MS = 30_000;
+
+export interface Choice extends Offer {
+  disabled: boolean;
+  /** Whether it concerns this target alone; a server that does not know how to say so takes it for all. */
+  forAll: boolean;
+}
+
+export interface Pending {
+  action: string;
+  /** Who asked, when it was not this page. */
+  by: string | undefined;
+  overdue: boolean;
+}
+
+interface Sent {
+  action: string;
+  before: string;
+  overdue: boolean;
+}
+
+/** What can be done to a target, and what was asked for and has not been carried out. */
+export function useCommand(id: AppId, ref: ResourceRef, rollout: Rollout, target: RolloutTarget) {
+  const listed = useQuery(actionsQuery(id, ref, true));
+  const [sent, setSent] = useState<Sent>();
+  const state = stateOf(target);
+  const known = listed.data;
+  const choices = offersOf(rollout, target).flatMap((offer): Choice[] => {
+    const action = known?.find((each) => each.name === offer.action);
+    if (known && !action) return [];
+    const forAll = rollout.targets.length > 1 && !action?.params?.some((each) => each.name === 'target');
+    return [{ ...offer, disabled: action?.disabled ?? false, forAll }];
+  });
+  const run = useMutation({
+    mutationFn: (choice: Choice) => runAction(id, ref, choice.action, rollout.targets.length > 1 && !choice.forAll ? { target: target.name } : {}),
+    onMutate: (choice) => setSent({ action: choice.action, before: state, overdue: false }),
+    onError: () => setSent(undefined),
+  });
+  const waiting = sent && sent.before === state ? sent : undefined;
+  useEffect(() => {
+    if (!waiting || waiting.overdue || run.isPending) return;
+    const timer = setTimeout(() => setSent({ ...waiting, overdue: true }), OVERDUE_MS);
+    return () => clearTimeout(timer);
+  }, [waiting, run.isPending]);
+  return { choices, run, pending: pendingOf(waiting, rollout, target), isUnknown: listed.isError, unknown: listed.error };
+}
+
+function pendingOf(waiting: Sent | undefined, rollout: Rollout, target: RolloutTarget): Pending | undefined {
+  if (waiting) return { action: waiting.action, by: undefined, overdue: waiting.overdue };
+  const { command } = rollout;
+  if (!command || command.id === target.lastCommand || (command.target && command.target !== target.name)) return undefined;
+  return { action: command.verb, by: command.by, overdue: false };
+}
