@@ -11,6 +11,8 @@ export interface MockRollout {
   object: KubernetesObject;
   /** Actions on it are refused, as to a person without the permission. */
   forbidden?: boolean;
+  /** Reading it fails. */
+  unreachable?: boolean;
 }
 
 const STEPS = [

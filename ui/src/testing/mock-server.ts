@@ -198,6 +198,7 @@ export class MockServer {
     const kind = query.get('kind') ?? '';
     const name = query.get('resourceName') ?? '';
     const rollout = world.rollouts.find((each) => each.node.kind === kind && each.node.name === name);
+    if (rollout?.unreachable) return failure(503, 'the cluster does not answer', 14);
     if (rollout) return json({ manifest: JSON.stringify(rollout.object) });
     const managed = world.managed.find((each) => each.kind === kind && each.name === name);
     const manifest = managed?.liveState ?? JSON.stringify({

@@ -1,5 +1,6 @@
 import { useQuery } from '@tanstack/react-query';
 import { useNavigate, useParams, useSearch } from '@tanstack/react-router';
+import clsx from 'clsx';
 import { lazy, Suspense, useCallback, useEffect, useMemo } from 'react';
 import { useTranslation } from 'react-i18next';
 import type { Application } from '@/api-types';
@@ -82,10 +83,10 @@ function Loaded({ app, stream }: { app: Application; stream: StreamState }) {
   const select = useCallback((node: string | undefined) => set({ node, ...(node ? {} : { tab: undefined }) }, true), [set]);
   const openModel = useCallback((node: string) => set({ view: 'models', node, tab: undefined }), [set]);
   return (
-    <div className={styles.page}>
+    <div className={clsx(styles.page, view === 'models' && styles.models)}>
       <AppHeader app={app} stream={stream} onSync={() => set({ dialog: 'sync', objects: undefined })} onDelete={() => set({ dialog: 'delete' })} />
       <Conditions app={app} />
-      <StatusStrip app={app} onShowOperation={() => set({ dialog: 'operation' })} onShowDiff={() => show('diff')} />
+      <div className={styles.status}><StatusStrip app={app} onShowOperation={() => set({ dialog: 'operation' })} onShowDiff={() => show('diff')} /></div>
       <Tabs value={current} tabs={tabs} onChange={show} label={t('app.views')}>
         <Suspense fallback={<Skeleton lines={8} />}>
           {view === 'tree' || view === 'list' ? (

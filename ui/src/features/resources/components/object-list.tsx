@@ -63,7 +63,7 @@ export function ObjectList({ app, nodes, selected, matches, onSelect }: Props) {
                 <span role="gridcell" className={styles.health}>{node.health ? <Health status={node.health} size={14} /> : null}<span className={styles.dim} title={node.healthMessage}>{node.healthMessage}</span></span>
                 <span role="gridcell" className={styles.dim}>
                   {node.hook ? 'hook' : ''}{node.requiresPruning ? t('resource.notInGit') : ''}
-                  {isRollout({ group: node.ref.group ?? '', kind: node.ref.kind }) && node.health !== 'Missing' ? <RolloutNote id={appId(app)} target={node.ref} /> : null}
+                  {isRollout({ group: node.ref.group ?? '', kind: node.ref.kind }) && node.health !== 'Missing' ? <RolloutNote id={appId(app)} target={node.ref} form="short" /> : null}
                 </span>
                 <span role="gridcell" className={styles.dim}><Ago at={node.createdAt} /></span>
               </div>

@@ -63,7 +63,7 @@ export const TreeNode = memo(function TreeNode({ data, selected }: NodeProps<Tre
             <span className={styles.kindName}>{node.ref.kind}</span>
             {node.hook ? <span className={styles.tag}>hook</span> : null}
             {node.requiresPruning ? <CircleSlash size={11} className={styles.prune} aria-label={t('resource.notInGit')} /> : null}
-            {node.type === 'object' && node.health !== 'Missing' && isRollout({ group: node.ref.group ?? '', kind: node.ref.kind }) ? <span className={styles.info}><RolloutNote id={app} target={node.ref} dense /></span> : <Info node={node} />}
+            {node.type === 'object' && node.health !== 'Missing' && isRollout({ group: node.ref.group ?? '', kind: node.ref.kind }) ? <span className={styles.info}><RolloutNote id={app} target={node.ref} form="dense" /></span> : <Info node={node} />}
           </span>
           <span className={styles.name} title={node.healthMessage ? `${title}\n${node.healthMessage}` : title}>
             <span className={styles.start}>{title.slice(0, -TAIL)}</span>

@@ -16,6 +16,7 @@ interface Props {
 export const MetricChart = memo(function MetricChart({ metric, moment, onMoment }: Props) {
   const { t } = useTranslation();
   const [width, attach] = useWidth();
+  const [active, setActive] = useState(false);
   const measurements = useMemo(() => metric.measurements ?? [], [metric.measurements]);
   const drawn = useMemo(() => plot(measurements, metric.threshold, { width, height: BOX.height }), [measurements, metric.threshold, width]);
   const textOf = useMeasurementText();
@@ -26,7 +27,12 @@ export const MetricChart = memo(function MetricChart({ metric, moment, onMoment 
     const to = step(event.key, pointed?.index, drawn.points.length);
     if (to === undefined) return;
     event.preventDefault();
+    setActive(true);
     point(to);
+  };
+  const leave = () => {
+    setActive(false);
+    onMoment(undefined);
   };
   if (measurements.length === 0) return <p className={styles.nothing} style={{ height: BOX.height }}>{t('rollout.noMeasurements')}</p>;
   const last = drawn.points.at(-1);
@@ -42,13 +48,17 @@ export const MetricChart = memo(function MetricChart({ metric, moment, onMoment 
       aria-valuemax={drawn.points.length}
       aria-valuenow={(told?.index ?? 0) + 1}
       aria-valuetext={told ? textOf(told.measurement) : undefined}
-      onPointerMove={onMove}
-      onPointerLeave={() => onMoment(undefined)}
-      onBlur={() => onMoment(undefined)}
+      onPointerMove={(event) => {
+        setActive(true);
+        onMove(event);
+      }}
+      onPointerLeave={leave}
+      onBlur={leave}
       onKeyDown={onKeyDown}
     >
       <Drawing drawn={drawn} fails={metric.threshold === undefined ? undefined : failingSide(metric.success, metric.failure)} threshold={metric.threshold} />
       {pointed ? <Pointer drawn={drawn} point={pointed} /> : null}
+      {pointed && active ? <Tip drawn={drawn} point={pointed} /> : null}
     </div>
   );
 });
@@ -138,25 +148,28 @@ function Mark({ point, floor, alone }: { point: Point; floor: number; alone: boo
   }
 }
 
-function Pointer({ drawn, point }: { drawn: Plot; point: Point }) {
+/** Where the pointer is, in every chart of the page. */
+function Pointer({ drawn: { box, floor }, point }: { drawn: Plot; point: Point }) {
+  return (
+    <svg aria-hidden width={box.width} height={box.height} className={styles.pointer}>
+      <line className={styles.cursor} x1={point.x} x2={point.x} y1={box.top} y2={floor} />
+      {point.stableY === undefined ? null : <circle className={styles.stableDot} cx={point.x} cy={point.stableY} r={3.5} />}
+      {point.y === undefined ? null : <circle className={styles.dot} cx={point.x} cy={point.y} r={3.5} />}
+    </svg>
+  );
+}
+
+/** What was measured there, in the chart that is pointed at. */
+function Tip({ drawn: { box }, point }: { drawn: Plot; point: Point }) {
   const { t, i18n } = useTranslation();
-  const { box, floor } = drawn;
   const { measurement } = point;
   const time = new Intl.DateTimeFormat(i18n.language, { timeStyle: 'medium' });
-  const toTheRight = point.x < box.width / 2;
   return (
-    <>
-      <svg aria-hidden width={box.width} height={box.height} className={styles.pointer}>
-        <line className={styles.cursor} x1={point.x} x2={point.x} y1={box.top} y2={floor} />
-        {point.stableY === undefined ? null : <circle className={styles.stableDot} cx={point.x} cy={point.stableY} r={3.5} />}
-        {point.y === undefined ? null : <circle className={styles.dot} cx={point.x} cy={point.y} r={3.5} />}
-      </svg>
-      <div aria-hidden className={styles.tip} style={toTheRight ? { left: point.x + 10 } : { right: box.width - point.x + 10 }}>
-        <p className={styles.tipTime}>{measurement.at ? time.format(Date.parse(measurement.at)) : `#${point.index + 1}`}</p>
-        <p><span className={styles.keyCanary} />{t('rollout.canary')} <b>{measurement.value === undefined ? measurement.text ?? '–' : formatValue(measurement.value, i18n.language)}</b></p>
-        {measurement.stable === undefined ? null : <p><span className={styles.keyStable} />{t('rollout.stable')} <b>{formatValue(measurement.stable, i18n.language)}</b></p>}
-        {measurement.phase && measurement.phase !== 'Successful' ? <p>{t(`rollout.judgement.${measurement.phase as 'Failed'}`, { defaultValue: measurement.phase })}</p> : null}
-      </div>
-    </>
+    <div aria-hidden className={styles.tip} style={point.x < box.width / 2 ? { left: point.x + 10 } : { right: box.width - point.x + 10 }}>
+      <p className={styles.tipTime}>{measurement.at ? time.format(Date.parse(measurement.at)) : `#${point.index + 1}`}</p>
+      <p><span className={styles.keyCanary} />{t('rollout.canary')} <b>{measurement.value === undefined ? measurement.text ?? '–' : formatValue(measurement.value, i18n.language)}</b></p>
+      {measurement.stable === undefined ? null : <p><span className={styles.keyStable} />{t('rollout.stable')} <b>{formatValue(measurement.stable, i18n.language)}</b></p>}
+      {measurement.phase && measurement.phase !== 'Successful' ? <p>{t(`rollout.judgement.${measurement.phase as 'Failed'}`, { defaultValue: measurement.phase })}</p> : null}
+    </div>
   );
 }
