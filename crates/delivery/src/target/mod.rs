@@ -2,6 +2,7 @@
 
 mod cx;
 pub(crate) mod json;
+mod kserve;
 mod workload;
 
 use async_trait::async_trait;
@@ -144,6 +145,7 @@ pub fn of(kind: &GroupVersionKind) -> Option<Box<dyn Target>> {
     match (kind.group.as_ref(), kind.kind.as_ref()) {
         ("apps", "Deployment") => Some(Box::new(Workload::Deployment)),
         ("apps", "StatefulSet") => Some(Box::new(Workload::StatefulSet)),
+        ("serving.kserve.io", "InferenceService") => Some(Box::new(kserve::InferenceService)),
         _ => None,
     }
 }

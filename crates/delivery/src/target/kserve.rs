@@ -1,0 +1,746 @@
+//! InferenceService of KServe in Standard mode (v0.20 or newer). The new version is an entry of `spec.canary`, for which
+//! KServe makes a Deployment and a Service of its own; a version is promoted by giving its name to the predictor, so that
+//! its pods go on.
+//!
+//! Two things KServe leaves to others:
+//! - It takes the canary's pods off the stable version's (`minReplicas`): the stable predictor asks for so many more here.
+//! - Its HTTPRoute names the stable Service alone, whatever `trafficPercent` says. A second backend and weights are put
+//!   into that route; KServe leaves alone what it does not name itself.
+//!
+//! Nothing may be noted in annotations of the InferenceService: KServe hands them on to the pods, which would restart.
+
+use async_trait::async_trait;
+use driftless_api::rollout::Problem;
+use driftless_core::GroupVersionKind;
+use driftless_manifest::merge_patch;
+use driftless_rollout::machine::Track;
+use driftless_rollout::plan::Traffic;
+use driftless_rollout::route::{Names, Router};
+use serde_json::{Value, json};
+
+use super::json::{annotation, digest, number, selector, text};
+use super::{Ctx, Error, PodShape, Pods, Promoted, Result, Seen, Stable, Target};
+
+/// Annotation of the route: the predictor's numbers of pods before a rollout.
+const REPLICAS: &str = "driftless.dev/predictor-replicas";
+/// Times a write is tried that lost against somebody else's.
+const ROUNDS: usize = 3;
+/// Fields of a predictor that say how many pods it has; a canary may not have most of them.
+const SCALE: [&str; 6] = [
+    "minReplicas",
+    "maxReplicas",
+    "scaleTarget",
+    "scaleMetric",
+    "scaleMetricType",
+    "autoScaling",
+];
+
+/// The InferenceService.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct InferenceService;
+
+/// What is there.
+struct Look {
+    live: Option<Value>,
+    /// Deployments of both versions.
+    stable: Option<Value>,
+    canary: Option<Value>,
+}
+
+fn deployments() -> GroupVersionKind {
+    GroupVersionKind::new("apps", "v1", "Deployment")
+}
+
+fn routes() -> GroupVersionKind {
+    GroupVersionKind::new("gateway.networking.k8s.io", "v1", "HTTPRoute")
+}
+
+/// Returns the name that a version has inside the InferenceService; names begin with a letter there.
+fn inner_name(version: &str) -> String {
+    format!("v{version}")
+}
+
+/// Returns the name of a predictor's Deployment and Service.
+fn service_name(service: &str, predictor: Option<&str>) -> String {
+    match predictor.filter(|name| !name.is_empty()) {
+        Some(name) => format!("{service}-{name}-predictor"),
+        None => format!("{service}-predictor"),
+    }
+}
+
+fn entries(live: &Value) -> &[Value] {
+    live.pointer("/spec/canary")
+        .and_then(Value::as_array)
+        .map(Vec::as_slice)
+        .unwrap_or_default()
+}
+
+/// Returns a rollout's own entry, with the version it is.
+fn entry(live: &Value) -> Option<(&Value, &str)> {
+    entries(live).iter().find_map(|entry| {
+        let version = text(entry, "/predictor/name")?.strip_prefix('v')?;
+        let is_digest = version.len() == 10 && version.bytes().all(|b| b.is_ascii_hexdigit());
+        is_digest.then_some((entry, version))
+    })
+}
+
+/// Returns a predictor without what a rollout may change about it.
+fn bare(object: &Value) -> Value {
+    let mut predictor = object
+        .pointer("/spec/predictor")
+        .cloned()
+        .unwrap_or_default();
+    if let Value::Object(map) = &mut predictor {
+        for field in ["name", "minReplicas", "maxReplicas"] {
+            map.remove(field);
+        }
+    }
+    predictor
+}
+
+fn names(cx: &Ctx, live: &Value, version: &str) -> Names {
+    Names {
+        stable: service_name(&cx.name, text(live, "/spec/predictor/name")),
+        canary: service_name(&cx.name, Some(&inner_name(version))),
+    }
+}
+
+/// Returns the route that carries the weights: the one the rollout names, or KServe's own.
+fn route_name(cx: &Ctx) -> String {
+    let strategy = &cx.spec.strategy;
+    let canary = strategy
+        .canary
+        .as_ref()
+        .map(|canary| &canary.traffic_routing);
+    let blue_green = strategy
+        .blue_green
+        .as_ref()
+        .map(|spec| &spec.traffic_routing);
+    let routing = canary.or(blue_green).and_then(Option::as_ref);
+    routing
+        .and_then(|routing| routing.http_route.as_ref())
+        .map_or_else(|| cx.name.clone(), |route| route.name.clone())
+}
+
+async fn read_route(cx: &Ctx) -> Result<Value> {
+    let name = route_name(cx);
+    match cx.read(&routes(), &name).await {
+        Ok(Some(route)) => Ok(route),
+        Ok(None) => Err(Error::Refused(format!(
+            "HTTPRoute {name} is not there: KServe makes it with enableGatewayApi, or name one in trafficRouting.httpRoute"
+        ))),
+        Err(Error::Request {
+            source: driftless_kube::Error::UnknownKind { .. },
+            ..
+        }) => Err(Error::Refused(
+            "the cluster has no HTTPRoute: weights of an InferenceService need the Gateway API"
+                .to_owned(),
+        )),
+        Err(error) => Err(error),
+    }
+}
+
+impl InferenceService {
+    async fn look(cx: &Ctx) -> Result<Look> {
+        let live = cx.read(&cx.gvk, &cx.name).await?;
+        let live = live.filter(|live| text(live, "/metadata/deletionTimestamp").is_none());
+        let Some(live) = live else {
+            return Ok(Look {
+                live: None,
+                stable: None,
+                canary: None,
+            });
+        };
+        let mode = text(&live, "/status/deploymentMode")
+            .or_else(|| annotation(&live, "serving.kserve.io/deploymentMode"));
+        if !matches!(mode, None | Some("Standard" | "RawDeployment")) {
+            return Err(Error::Refused(format!(
+                "InferenceService {} runs in mode {}: rollouts need Standard",
+                cx.name,
+                mode.unwrap_or_default()
+            )));
+        }
+        let stable = service_name(&cx.name, text(&live, "/spec/predictor/name"));
+        let stable = cx.read(&deployments(), &stable).await?;
+        let canary = match entry(&live) {
+            Some((_, version)) => {
+                let name = service_name(&cx.name, Some(&inner_name(version)));
+                cx.read(&deployments(), &name).await?
+            }
+            None => None,
+        };
+        Ok(Look {
+            live: Some(live),
+            stable,
+            canary,
+        })
+    }
+
+    /// Changes the InferenceService as `change` says, which is asked again when somebody else was faster.
+    async fn edit(
+        cx: &Ctx,
+        change: impl Fn(&Value) -> Result<Option<Value>> + Send + Sync,
+    ) -> Result<()> {
+        for round in 0..ROUNDS {
+            let live = cx
+                .read_needed(&cx.gvk, &cx.name, "the rollout names it")
+                .await?;
+            let Some(mut patch) = change(&live)? else {
+                return Ok(());
+            };
+            patch["metadata"]["resourceVersion"] = live
+                .pointer("/metadata/resourceVersion")
+                .cloned()
+                .unwrap_or_default();
+            match cx.patch(&cx.gvk, &cx.name, &patch).await {
+                Err(error) if is_conflict(&error) && round + 1 < ROUNDS => {}
+                Err(error) => return Err(error),
+                Ok(written) => {
+                    let asked = patch.pointer("/spec/canary/0").is_some();
+                    if asked && entries(&written).is_empty() {
+                        return Err(Error::Refused(
+                            "this KServe drops spec.canary: version 0.20 or newer is needed"
+                                .to_owned(),
+                        ));
+                    }
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Changes the route as `change` says.
+    async fn edit_route(
+        cx: &Ctx,
+        change: impl Fn(&Value) -> Result<Option<Value>> + Send + Sync,
+    ) -> Result<()> {
+        for round in 0..ROUNDS {
+            let route = read_route(cx).await?;
+            let Some(mut patch) = change(&route)? else {
+                return Ok(());
+            };
+            patch["metadata"]["resourceVersion"] = route
+                .pointer("/metadata/resourceVersion")
+                .cloned()
+                .unwrap_or_default();
+            match cx.patch(&routes(), &route_name(cx), &patch).await {
+                Err(error) if is_conflict(&error) && round + 1 < ROUNDS => {}
+                other => return other.map(drop),
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads the live weight. Without a canary's Service in it a route sends everything to the stable version.
+    async fn traffic(cx: &Ctx, live: &Value) -> Result<Traffic> {
+        let route = read_route(cx).await?;
+        let version = entry(live).map_or("", |(_, version)| version);
+        let weight = Router::HttpRoute.weight(&route, &names(cx, live, version));
+        let weight = weight
+            .map_err(|error| Error::Refused(format!("HTTPRoute {}: {error}", route_name(cx))))?;
+        Ok(Traffic {
+            canary: weight,
+            ..Traffic::default()
+        })
+    }
+
+    async fn ready(cx: &Ctx, service: &str) -> Result<()> {
+        let gvk = GroupVersionKind::new("discovery.k8s.io", "v1", "EndpointSlice");
+        let slices = cx
+            .list(&gvk, &format!("kubernetes.io/service-name={service}"))
+            .await?;
+        let is_ready = slices
+            .iter()
+            .filter_map(|slice| slice.get("endpoints")?.as_array())
+            .flatten()
+            .any(|endpoint| endpoint.pointer("/conditions/ready") != Some(&Value::Bool(false)));
+        if is_ready {
+            return Ok(());
+        }
+        Err(Error::Refused(format!(
+            "Service {service} has no ready endpoints yet"
+        )))
+    }
+
+    /// Leaves the route as KServe made it.
+    async fn clean_route(cx: &Ctx, canary: Option<&str>) -> Result<()> {
+        let change = |route: &Value| {
+            let mut rules = route.pointer("/spec/rules").cloned().unwrap_or_default();
+            for rule in rules.as_array_mut().into_iter().flatten() {
+                let Some(backends) = rule.get_mut("backendRefs").and_then(Value::as_array_mut)
+                else {
+                    continue;
+                };
+                if let Some(canary) = canary {
+                    let is_canary = |backend: &Value| text(backend, "/name") == Some(canary);
+                    if backends.len() > 1 && backends.iter().any(is_canary) {
+                        backends.retain(|backend| !is_canary(backend));
+                        for backend in backends.iter_mut().filter_map(Value::as_object_mut) {
+                            backend.remove("weight");
+                        }
+                    }
+                }
+            }
+            let is_noted = annotation(route, REPLICAS).is_some();
+            let is_same = route.pointer("/spec/rules") == Some(&rules);
+            Ok((is_noted || !is_same).then(|| {
+                json!({
+                    "metadata": {"annotations": {REPLICAS: Value::Null}},
+                    "spec": {"rules": rules},
+                })
+            }))
+        };
+        match Self::edit_route(cx, change).await {
+            // Nothing is left to clean.
+            Err(Error::Refused(_)) => Ok(()),
+            other => other,
+        }
+    }
+}
+
+/// Numbers of pods of the predictor before the rollout.
+struct Before {
+    min: Option<u32>,
+    max: Option<u32>,
+}
+
+impl Before {
+    /// As the route notes it, or as the live object has it when no rollout has changed it yet.
+    fn of(route: Option<&Value>, live: &Value) -> Self {
+        let noted = route
+            .and_then(|route| annotation(route, REPLICAS))
+            .and_then(|text| serde_json::from_str::<Value>(text).ok());
+        let from = |value: &Value, min: &str, max: &str| Self {
+            min: number(value, min),
+            max: number(value, max),
+        };
+        match noted {
+            Some(noted) => from(&noted, "/min", "/max"),
+            None => from(
+                live,
+                "/spec/predictor/minReplicas",
+                "/spec/predictor/maxReplicas",
+            ),
+        }
+    }
+
+    fn to_note(&self) -> String {
+        json!({"min": self.min, "max": self.max}).to_string()
+    }
+
+    /// What the stable predictor asks for so that it keeps `stable` pods beside `canary` others.
+    fn beside(&self, stable: u32, canary: u32) -> Value {
+        let min = stable.max(1) + canary;
+        let mut fields = json!({"minReplicas": min});
+        if let Some(max) = self.max.filter(|max| *max > 0) {
+            fields["maxReplicas"] = max.max(min).into();
+        }
+        fields
+    }
+}
+
+#[async_trait]
+impl Target for InferenceService {
+    async fn observe(&self, cx: &Ctx) -> Result<Seen> {
+        let look = Self::look(cx).await?;
+        let Some(live) = &look.live else {
+            return Ok(Seen {
+                replicas: full(cx, None),
+                stable: None,
+                canary: None,
+                traffic: Ok(Traffic::default()),
+                pods: Pods::default(),
+                finishing: None,
+            });
+        };
+        let ready = |deployment: &Option<Value>| {
+            let deployment = deployment.as_ref();
+            deployment.and_then(|one| number(one, "/status/readyReplicas"))
+        };
+        let is_wanted = match (&cx.wanted, entry(live)) {
+            (Some(wanted), None) => {
+                let applied = cx.dry_apply(&wanted.object).await?;
+                bare(&applied) == bare(live)
+            }
+            _ => false,
+        };
+        let full = full(cx, Some(live));
+        let canary = entry(live).map(|(entry, version)| Track {
+            version: version.to_owned(),
+            replicas: number(entry, "/predictor/minReplicas").unwrap_or(0),
+            ready: ready(&look.canary).unwrap_or(0),
+        });
+        Ok(Seen {
+            replicas: full,
+            stable: Some(Stable {
+                replicas: look
+                    .stable
+                    .as_ref()
+                    .and_then(|one| number(one, "/spec/replicas"))
+                    .unwrap_or(full),
+                ready: ready(&look.stable).unwrap_or(0),
+                digest: digest(&bare(live)),
+                is_wanted,
+            }),
+            canary,
+            traffic: Self::traffic(cx, live).await.map_err(|error| error.text()),
+            pods: pods(cx, look.stable.as_ref()),
+            finishing: None,
+        })
+    }
+
+    async fn scale_canary(&self, cx: &Ctx, replicas: u32) -> Result<()> {
+        let wanted = cx.wanted()?;
+        let route = read_route(cx).await?;
+        let live = cx
+            .read_needed(&cx.gvk, &cx.name, "the rollout names it")
+            .await?;
+        let before = Before::of(Some(&route), &live);
+        if annotation(&route, REPLICAS).is_none() {
+            let note = before.to_note();
+            let change =
+                move |_: &Value| Ok(Some(json!({"metadata": {"annotations": {REPLICAS: note}}})));
+            Self::edit_route(cx, change).await?;
+        }
+        let name = inner_name(&wanted.version);
+        let change = |live: &Value| {
+            let mut list = entries(live).to_vec();
+            let known = entry(live).map(|(_, version)| version.to_owned());
+            if known.as_ref().is_some_and(|known| *known != wanted.version) {
+                return Err(Error::Refused(format!(
+                    "spec.canary of {} is an earlier version",
+                    cx.name
+                )));
+            }
+            let mine = list
+                .iter_mut()
+                .find(|entry| text(entry, "/predictor/name") == Some(&name));
+            match mine {
+                Some(entry) if number(entry, "/predictor/minReplicas") == Some(replicas) => {
+                    return Ok(None);
+                }
+                Some(entry) => entry["predictor"]["minReplicas"] = replicas.into(),
+                None => {
+                    let mut predictor = wanted
+                        .object
+                        .pointer("/spec/predictor")
+                        .cloned()
+                        .unwrap_or_default();
+                    if let Value::Object(map) = &mut predictor {
+                        for field in SCALE {
+                            map.remove(field);
+                        }
+                        map.insert("name".to_owned(), name.as_str().into());
+                        map.insert("minReplicas".to_owned(), replicas.into());
+                    }
+                    list.push(json!({"predictor": predictor, "trafficPercent": 0}));
+                }
+            }
+            Ok(Some(json!({"spec": {
+                "canary": list,
+                "predictor": before.beside(before.min.unwrap_or(1), replicas),
+            }})))
+        };
+        Self::edit(cx, change).await
+    }
+
+    async fn scale_stable(&self, cx: &Ctx, replicas: u32) -> Result<()> {
+        let route = read_route(cx).await?;
+        let change = |live: &Value| {
+            let beside = entry(live)
+                .and_then(|(entry, _)| number(entry, "/predictor/minReplicas"))
+                .unwrap_or(0);
+            if replicas == 0 {
+                return Err(Error::Refused(
+                    "KServe keeps a pod of the stable version: it cannot make place for the new one"
+                        .to_owned(),
+                ));
+            }
+            let before = Before::of(Some(&route), live);
+            Ok(Some(
+                json!({"spec": {"predictor": before.beside(replicas, beside)}}),
+            ))
+        };
+        Self::edit(cx, change).await
+    }
+
+    async fn set_traffic(&self, cx: &Ctx, traffic: &Traffic) -> Result<()> {
+        if !traffic.headers.is_empty() || !traffic.mirrors.is_empty() {
+            return Err(Error::Refused(
+                "routes by header and mirrors are not carried out for this kind".to_owned(),
+            ));
+        }
+        let live = cx
+            .read_needed(&cx.gvk, &cx.name, "the rollout names it")
+            .await?;
+        let version = entry(&live).map(|(_, version)| version.to_owned());
+        let Some(version) = version else {
+            return match traffic.canary {
+                0 => Ok(()),
+                _ => Err(Error::Refused(
+                    "the new version is not there: it gets no traffic".to_owned(),
+                )),
+            };
+        };
+        let names = names(cx, &live, &version);
+        if traffic.canary > 0 {
+            Self::ready(cx, &names.canary).await?;
+        }
+        Self::edit_route(cx, |route| {
+            let patch = Router::HttpRoute.patch(route, &names, traffic.canary);
+            patch
+                .map(Some)
+                .map_err(|error| Error::Refused(format!("HTTPRoute {}: {error}", route_name(cx))))
+        })
+        .await?;
+        // KServe repeats it in its status; the route is what counts.
+        Self::edit(cx, |live| {
+            let mut list = entries(live).to_vec();
+            let name = inner_name(&version);
+            for entry in &mut list {
+                if text(entry, "/predictor/name") == Some(&name) {
+                    entry["trafficPercent"] = traffic.canary.into();
+                }
+            }
+            Ok((list != entries(live)).then(|| json!({"spec": {"canary": list}})))
+        })
+        .await
+    }
+
+    async fn promote(&self, cx: &Ctx) -> Result<Promoted> {
+        let wanted = cx.wanted()?;
+        let Some(live) = Self::look(cx).await?.live else {
+            cx.apply(&wanted.object).await?;
+            return Ok(Promoted::Done);
+        };
+        let name = inner_name(&wanted.version);
+        if entry(&live).is_some() {
+            Self::edit(cx, |live| {
+                let Some((entry, version)) = entry(live) else {
+                    return Ok(None);
+                };
+                if version != wanted.version {
+                    return Err(Error::Refused(format!(
+                        "{version} is not {}",
+                        wanted.version
+                    )));
+                }
+                let mut predictor = wanted
+                    .object
+                    .pointer("/spec/predictor")
+                    .cloned()
+                    .unwrap_or_default();
+                predictor["name"] = name.as_str().into();
+                let rest: Vec<&Value> = entries(live)
+                    .iter()
+                    .filter(|other| *other != entry)
+                    .collect();
+                let old = live.pointer("/spec/predictor").cloned().unwrap_or_default();
+                Ok(Some(json!({"spec": {
+                    "predictor": merge_patch::create(&old, &predictor),
+                    "canary": if rest.is_empty() { Value::Null } else { json!(rest) },
+                }})))
+            })
+            .await?;
+            return Ok(Promoted::NotYet(
+                "KServe takes the new version as its own".to_owned(),
+            ));
+        }
+        if text(&live, "/spec/predictor/name") == Some(&name) {
+            // The route follows when KServe has seen the change; its old backend has no weight.
+            let route = read_route(cx).await?;
+            let service = service_name(&cx.name, Some(&name));
+            if route_name(cx) == cx.name && !is_alone(&route, &service) {
+                return Ok(Promoted::NotYet(format!(
+                    "HTTPRoute {} does not name {service} alone yet",
+                    cx.name
+                )));
+            }
+            Self::clean_route(cx, None).await?;
+        }
+        // The name is not Git's and stays: the pods bear it.
+        cx.apply(&wanted.object).await?;
+        Ok(Promoted::Done)
+    }
+
+    async fn remove_canary(&self, cx: &Ctx) -> Result<()> {
+        let Some(live) = Self::look(cx).await?.live else {
+            return Ok(());
+        };
+        let Some(version) = entry(&live).map(|(_, version)| version.to_owned()) else {
+            return Self::clean_route(cx, None).await;
+        };
+        let service = service_name(&cx.name, Some(&inner_name(&version)));
+        let route = read_route(cx).await.ok();
+        // The route no longer names what is about to go.
+        if let Some(route) = &route {
+            let weight = Router::HttpRoute.weight(route, &names(cx, &live, &version));
+            if weight.is_ok_and(|weight| weight > 0) {
+                return Err(Error::Refused(format!(
+                    "HTTPRoute {} still sends traffic to {service}",
+                    route_name(cx)
+                )));
+            }
+        }
+        let before = Before::of(route.as_ref(), &live);
+        Self::edit(cx, |live| {
+            let rest: Vec<&Value> = entries(live)
+                .iter()
+                .filter(|other| text(other, "/predictor/name") != Some(&inner_name(&version)))
+                .collect();
+            Ok(Some(json!({"spec": {
+                "canary": if rest.is_empty() { Value::Null } else { json!(rest) },
+                "predictor": {"minReplicas": before.min, "maxReplicas": before.max},
+            }})))
+        })
+        .await?;
+        Self::clean_route(cx, Some(&service)).await
+    }
+
+    async fn endpoint(&self, cx: &Ctx) -> Result<(String, u16)> {
+        let live = Self::look(cx).await?.live;
+        let version = live
+            .as_ref()
+            .and_then(|live| entry(live).map(|(_, version)| version.to_owned()))
+            .ok_or_else(|| Error::Refused("the new version is not there yet".to_owned()))?;
+        let service = service_name(&cx.name, Some(&inner_name(&version)));
+        Self::ready(cx, &service).await?;
+        Ok((service, 80))
+    }
+
+    fn related(&self, cx: &Ctx) -> Vec<(GroupVersionKind, String)> {
+        let mut related = vec![
+            (cx.gvk.clone(), cx.name.clone()),
+            (routes(), route_name(cx)),
+            (deployments(), service_name(&cx.name, None)),
+        ];
+        let versions = cx
+            .wanted
+            .iter()
+            .map(|wanted| &wanted.version)
+            .chain(&cx.stable);
+        related.extend(versions.map(|version| {
+            let name = service_name(&cx.name, Some(&inner_name(version)));
+            (deployments(), name)
+        }));
+        related
+    }
+
+    fn problems(&self, cx: &Ctx) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        let mut add = |at: &str, message: &str| {
+            problems.push(Problem {
+                at: at.to_owned(),
+                message: message.to_owned(),
+            });
+        };
+        let steps = cx
+            .spec
+            .strategy
+            .canary
+            .iter()
+            .flat_map(|canary| &canary.steps);
+        for (index, step) in steps.enumerate() {
+            for (name, is_set) in [
+                ("setHeaderRoute", step.set_header_route.is_some()),
+                ("setMirrorRoute", step.set_mirror_route.is_some()),
+            ] {
+                if is_set {
+                    add(
+                        &format!("spec.strategy.canary.steps[{index}].{name}"),
+                        "not carried out for InferenceService: use setWeight",
+                    );
+                }
+            }
+        }
+        let Some(wanted) = &cx.wanted else {
+            return problems;
+        };
+        let has = |pointer: &str| {
+            wanted
+                .object
+                .pointer(pointer)
+                .is_some_and(|value| !value.is_null())
+        };
+        if has("/spec/canary") {
+            add(
+                "the target's spec.canary",
+                "is the rollout's: take it out of Git",
+            );
+        }
+        if has("/spec/predictor/workerSpec") {
+            add(
+                "the target's spec.predictor.workerSpec",
+                "KServe has no canary over several nodes",
+            );
+        }
+        if has("/spec/transformer") && route_name(cx) == cx.name {
+            add(
+                "the target's spec.transformer",
+                "it calls the predictor itself: name a route to the predictors in trafficRouting.httpRoute",
+            );
+        }
+        problems
+    }
+}
+
+/// Says whether all backends of a route are one Service.
+fn is_alone(route: &Value, service: &str) -> bool {
+    let rules = route.pointer("/spec/rules").and_then(Value::as_array);
+    rules
+        .into_iter()
+        .flatten()
+        .filter_map(|rule| rule.get("backendRefs")?.as_array())
+        .flatten()
+        .all(|backend| text(backend, "/name") == Some(service))
+}
+
+/// Returns the full number of pods of one version.
+fn full(cx: &Ctx, live: Option<&Value>) -> u32 {
+    let wanted = cx.wanted.as_ref();
+    let wanted = wanted.and_then(|wanted| number(&wanted.object, "/spec/predictor/minReplicas"));
+    let live = || {
+        let live = live.filter(|live| entry(live).is_none())?;
+        number(live, "/spec/predictor/minReplicas")
+    };
+    wanted.or_else(live).unwrap_or(1).max(1)
+}
+
+/// Returns the stable version's pods as KServe made them, with the resources that the new one asks for.
+fn pods(cx: &Ctx, stable: Option<&Value>) -> Pods {
+    let Some(stable) = stable else {
+        return Pods::default();
+    };
+    let mut spec = stable
+        .pointer("/spec/template/spec")
+        .cloned()
+        .unwrap_or_default();
+    let wanted = cx.wanted.as_ref();
+    let resources =
+        wanted.and_then(|wanted| wanted.object.pointer("/spec/predictor/model/resources"));
+    if let Some(resources) = resources
+        && let Some(containers) = spec.get_mut("containers").and_then(Value::as_array_mut)
+    {
+        for container in containers {
+            if text(container, "/name") == Some("kserve-container") {
+                container["resources"] = resources.clone();
+            }
+        }
+    }
+    Pods {
+        gang: vec![PodShape { spec, count: 1 }],
+        together: None,
+        old: stable.pointer("/spec/selector").and_then(selector),
+    }
+}
+
+fn is_conflict(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::Request {
+            source: driftless_kube::Error::Conflict { .. },
+            ..
+        }
+    )
+}
