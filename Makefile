@@ -10,6 +10,8 @@ DEVCLUSTER := target/tools/devcluster
 DEVCLUSTER_SOURCES := $(shell find tools/devcluster -type f 2>/dev/null)
 ARGO_ROLLOUTS := target/tools/argo-rollouts
 ARGO_ROLLOUTS_SOURCES := $(shell find tools/argo-rollouts -type f 2>/dev/null)
+KSERVE := target/tools/kserve
+KSERVE_SOURCES := $(shell find tools/kserve -type f 2>/dev/null)
 UI_SOURCES := $(shell find ui -type f -not -path 'ui/node_modules/*' -not -path 'ui/dist/*' 2>/dev/null)
 UI_MODULES := ui/node_modules/.package-lock.json
 
@@ -55,13 +57,16 @@ lint: setup $(UI_MODULES) ## check formatting, lints and the layer table
 clean: ## remove everything that was built
 	rm -rf target ui/dist ui/node_modules .demo
 
-tools: $(DEVCLUSTER) $(ARGO_ROLLOUTS) ## build the cluster and the controllers that tests run beside it
+tools: $(DEVCLUSTER) $(ARGO_ROLLOUTS) $(KSERVE) ## build the cluster and the controllers that tests run beside it
 
 $(DEVCLUSTER): $(DEVCLUSTER_SOURCES)
 	@tools/devcluster/build.sh $@
 
 $(ARGO_ROLLOUTS): $(ARGO_ROLLOUTS_SOURCES)
 	@tools/argo-rollouts/build.sh $@
+
+$(KSERVE): $(KSERVE_SOURCES)
+	@tools/kserve/build.sh $@
 
 ui: ui/dist/index.html
 

@@ -90,7 +90,8 @@ impl Controller {
     }
 }
 
-fn program(name: &str) -> PathBuf {
+/// Returns a program of `target/tools`.
+pub(crate) fn program(name: &str) -> PathBuf {
     let tools = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/tools"));
     let path = tools.join(name);
     assert!(

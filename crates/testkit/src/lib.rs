@@ -12,6 +12,7 @@ pub mod controller;
 pub mod expect;
 pub mod git;
 pub mod kind;
+pub mod kserve;
 pub mod manifest;
 pub mod process;
 pub mod scenario;
@@ -24,6 +25,7 @@ pub use controller::Controller;
 pub use expect::{Expectation, Verdict};
 pub use git::{GitRepo, HttpGit, SshGit};
 pub use kind::Kind;
+pub use kserve::Kserve;
 pub use process::{Driftless, Serve};
 pub use scenario::{Given, World, given};
 
