@@ -124,7 +124,8 @@ impl State {
                     name,
                     uid,
                 } => {
-                    self.tombstones.remove(&uid);
+                    // The answer to our own deletion may come later than this: it must not bring the object back.
+                    self.bury(uid.clone());
                     let name = (namespace, name);
                     let same = self
                         .kinds
@@ -167,13 +168,19 @@ impl State {
             return changes;
         };
         if uid.is_none_or(|uid| *uid == object.uid) {
-            if self.tombstones.len() >= MAX_TOMBSTONES {
-                self.tombstones.clear();
-            }
-            self.tombstones.insert(object.uid.clone());
+            let uid = object.uid.clone();
+            self.bury(uid);
             self.remove(&kind, &name, &mut changes);
         }
         changes
+    }
+
+    /// Remembers that an object is gone for good: no other one ever has its uid.
+    fn bury(&mut self, uid: Uid) {
+        if self.tombstones.len() >= MAX_TOMBSTONES {
+            self.tombstones.clear();
+        }
+        self.tombstones.insert(uid);
     }
 
     /// A body could not be fetched; it may be asked for again.

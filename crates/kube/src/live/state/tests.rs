@@ -466,6 +466,21 @@ fn many_missing_bodies_are_listed_not_fetched() {
 }
 
 #[test]
+fn a_late_answer_to_a_deletion_brings_nothing_back() {
+    let mut world = World::empty();
+    want(&mut world.state, "app", &[key("ConfigMap", "a")]);
+    world.relist(&[tracked("ConfigMap", "a", 900, "app")]);
+    // The answer says that the object is being deleted; the watch was faster and said that it is gone.
+    let answer = world.item(&tracked("ConfigMap", "a", 901, "app"), Projection::Full);
+    world.gone(&tracked("ConfigMap", "a", 902, "app"));
+    assert!(world.state.written(answer).is_empty());
+    assert!(matches!(
+        world.state.lookup(&key("ConfigMap", "a")),
+        Lookup::Missing
+    ));
+}
+
+#[test]
 fn our_own_writes_win_over_late_events() {
     let mut world = World::empty();
     want(&mut world.state, "app", &[key("ConfigMap", "a")]);
