@@ -35,6 +35,16 @@ impl std::fmt::Debug for ClientBox {
 impl DenyingWebhook {
     /// Starts the server on loopback and registers it for a namespace.
     pub async fn register(client: &Client, namespace: &str, message: &str) -> Self {
+        Self::register_for(client, namespace, &json!({}), message).await
+    }
+
+    /// Does so for the objects of the namespace that have these labels.
+    pub async fn register_for(
+        client: &Client,
+        namespace: &str,
+        labels: &Value,
+        message: &str,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0")
             .await
             .expect("bind to loopback");
@@ -76,6 +86,7 @@ impl DenyingWebhook {
                 "rules": [{"apiGroups": [""], "apiVersions": ["v1"], "resources": ["configmaps"],
                     "operations": ["CREATE", "UPDATE"]}],
                 "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}},
+                "objectSelector": {"matchLabels": labels},
                 "admissionReviewVersions": ["v1"],
                 "sideEffects": "None",
                 "failurePolicy": "Fail",

@@ -181,6 +181,29 @@ pub fn failed(message: &str) -> Expectation {
     ended("Failed", message)
 }
 
+/// Expects that operation to end, well or badly.
+pub fn finished() -> Expectation {
+    Expectation::of_app("the operation to end", |world, app| {
+        let state = app
+            .pointer("/status/operationState")
+            .unwrap_or(&Value::Null);
+        let phase = text(state, "/phase");
+        let ended = matches!(phase, "Succeeded" | "Failed" | "Error");
+        Verdict::when(ended && is_mine(world, state), || {
+            format!("the operation is {phase:?}: {}", text(state, "/message"))
+        })
+    })
+}
+
+/// Says whether this is the operation that the story asked for last.
+fn is_mine(world: &World, state: &Value) -> bool {
+    world.operation_mark().is_none_or(|mark| {
+        items(state, "/operation/info")
+            .iter()
+            .any(|info| text(info, "/value") == mark)
+    })
+}
+
 fn ended(wanted: &'static str, message: &str) -> Expectation {
     let message = message.to_owned();
     Expectation::of_app(
@@ -189,13 +212,8 @@ fn ended(wanted: &'static str, message: &str) -> Expectation {
             let state = app
                 .pointer("/status/operationState")
                 .unwrap_or(&Value::Null);
-            if let Some(mark) = world.operation_mark() {
-                let mine = items(state, "/operation/info")
-                    .iter()
-                    .any(|info| text(info, "/value") == mark);
-                if !mine {
-                    return Verdict::NotYet("the operation was not begun".into());
-                }
+            if !is_mine(world, state) {
+                return Verdict::NotYet("the operation was not begun".into());
             }
             let (phase, said) = (text(state, "/phase"), text(state, "/message"));
             let good = phase == "Succeeded";

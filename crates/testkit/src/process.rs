@@ -26,6 +26,8 @@ pub struct Serve {
     pub binary: PathBuf,
     /// The cluster it manages and keeps its settings in.
     pub cluster: &'static Devcluster,
+    /// How it reaches the cluster, when it is not the administrator's way.
+    pub kubeconfig: Option<PathBuf>,
     /// The namespace of its settings and Applications.
     pub namespace: String,
     /// More arguments.
@@ -44,6 +46,7 @@ impl Serve {
         Self {
             binary: binary.into(),
             cluster,
+            kubeconfig: None,
             namespace: namespace.into(),
             arguments: Vec::new(),
             environment: Vec::new(),
@@ -114,6 +117,8 @@ impl Driftless {
             "the binary {} is missing",
             self.serve.binary.display()
         );
+        let kubeconfig = self.serve.kubeconfig.clone();
+        let kubeconfig = kubeconfig.unwrap_or_else(|| self.serve.cluster.kubeconfig());
         let child = spawn_bound(&self.serve.binary, |command| {
             // What the tester's own shell says about Driftless is not about this instance.
             for (name, _) in std::env::vars_os() {
@@ -124,7 +129,7 @@ impl Driftless {
             command
                 .arg("serve")
                 .arg("--kubeconfig")
-                .arg(self.serve.cluster.kubeconfig())
+                .arg(kubeconfig)
                 .args([
                     "--namespace",
                     &self.serve.namespace,

@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 use serde_json::{Value, json};
 
 use crate::git::Change;
-use crate::{Devcluster, Driftless, Expectation, GitRepo, Kind, Serve, unique};
+use crate::{ApiProxy, Devcluster, Driftless, Expectation, GitRepo, Kind, Serve, unique};
 
 /// The directory of the repository that an Application uses unless it is told otherwise.
 pub const APP_PATH: &str = "app";
@@ -24,6 +24,7 @@ pub struct Given {
     binary: PathBuf,
     instance: Option<Arc<Driftless>>,
     own_instance: bool,
+    proxy: Option<Arc<ApiProxy>>,
     settings: Vec<(String, String)>,
     cluster: &'static Devcluster,
     changes: Vec<Change>,
@@ -43,6 +44,7 @@ pub fn given(binary: impl Into<PathBuf>, name: &str) -> Given {
         binary: binary.into(),
         instance: None,
         own_instance: false,
+        proxy: None,
         settings: Vec::new(),
         cluster: Devcluster::shared(),
         changes: Vec::new(),
@@ -114,6 +116,12 @@ impl Given {
         self
     }
 
+    /// Starts a process for this story alone that reaches the cluster by a proxy.
+    pub fn through(mut self, proxy: &Arc<ApiProxy>) -> Self {
+        self.proxy = Some(Arc::clone(proxy));
+        self.own_instance()
+    }
+
     /// Starts a process for this story alone, with this entry in its `argocd-cm`.
     pub fn setting(mut self, key: &str, value: &str) -> Self {
         self.settings.push((key.into(), value.into()));
@@ -171,11 +179,9 @@ impl Given {
             None if self.own_instance => {
                 let control = format!("{name}-control");
                 create_settings(&client, &control, &self.settings).await;
-                Arc::new(Driftless::start(Serve::on(
-                    self.cluster,
-                    self.binary,
-                    control,
-                )))
+                let mut serve = Serve::on(self.cluster, self.binary, control);
+                serve.kubeconfig = self.proxy.as_ref().map(|proxy| proxy.kubeconfig());
+                Arc::new(Driftless::start(serve))
             }
             None => Driftless::shared(&self.binary),
         };

@@ -1,17 +1,23 @@
 //! Things that go wrong in the cluster while it is synced: each names its reason, and nothing is deleted on its account.
 
+use std::time::Duration;
+
 use driftless_testkit::admission::DenyingWebhook;
 use driftless_testkit::expect::{
     absent, app_gone, exists, failed, result, running, settled, still_exists, succeeded, synced,
     value,
 };
-use driftless_testkit::manifest::{annotated_config_map, config_map, crd, deployment, hook_job};
+use driftless_testkit::manifest::{
+    annotated_config_map, config_map, crd, deployment, documents, hook_job, text,
+};
 use driftless_testkit::{Kind, World};
 use serde_json::json;
 
 use crate::{breakable_cluster, given};
 
 const FINALIZER: &str = "resources-finalizer.argocd.argoproj.io";
+/// How long five hundred objects may take on a busy machine.
+const LONG: Duration = Duration::from_secs(180);
 const WAVE: &str = "argocd.argoproj.io/sync-wave";
 
 #[tokio::test]
@@ -122,6 +128,51 @@ async fn objects_that_admission_refuses_are_named_and_the_others_go_on() {
         .then()
         .expect(synced())
         .expect(value("a", "2"))
+        .await;
+}
+
+#[tokio::test]
+async fn one_refused_object_of_five_hundred_is_named() {
+    let many =
+        |value: &str| {
+            let all = (0..500).map(|number| {
+            let labels = if number == 250 { json!({"refused": "yes"}) } else { json!({}) };
+            let object = json!({"apiVersion": "v1", "kind": "ConfigMap", "data": {"value": value},
+                "metadata": {"name": format!("m{number:03}"), "labels": labels}});
+            text(&object)
+        });
+            documents(&all.collect::<Vec<_>>())
+        };
+    let world = given("cal-500").file("m.yaml", many("1")).await;
+    let labels = json!({"refused": "yes"});
+    let webhook =
+        DenyingWebhook::register_for(&world.client, &world.namespace, &labels, "not this one")
+            .await;
+    let world = world
+        .when()
+        .sync()
+        .then()
+        .expect(failed("").within(LONG))
+        .expect(result(
+            Kind::CONFIG_MAP,
+            "m250",
+            "SyncFailed",
+            "not this one",
+        ))
+        .await;
+    let results = world.app().await;
+    let results = results.pointer("/status/operationState/syncResult/resources");
+    let refused = results.and_then(|all| all.as_array()).unwrap().iter();
+    let refused = refused.filter(|one| one["status"] == "SyncFailed");
+    assert_eq!(refused.count(), 1);
+    webhook.remove().await;
+    world
+        .when()
+        .sync()
+        .then()
+        .expect(succeeded().within(LONG))
+        .expect(synced())
+        .expect(still_exists(Kind::CONFIG_MAP, "m499"))
         .await;
 }
 

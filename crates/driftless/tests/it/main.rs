@@ -7,6 +7,7 @@
 mod automation;
 mod bad_input;
 mod calamity;
+mod calls;
 mod crash;
 mod deletion;
 mod diff;
