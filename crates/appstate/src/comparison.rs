@@ -14,7 +14,7 @@ use driftless_api::application::{Condition, ConditionType, SyncStatusCode};
 use driftless_core::{AppKey, GroupKind, GroupVersionKind, ResourceKey};
 use driftless_engine::annotation::{Annotations, COMPARE_OPTIONS, HookType};
 use driftless_engine::diff::{self, IgnoreRule};
-use driftless_engine::health::{self, Health, NoRules};
+use driftless_engine::health::{self, Health};
 use driftless_engine::sync::progress::images;
 use driftless_kube::live::{Digests, LiveObject, Lookup, Readiness};
 use driftless_kube::{Cluster, Live, Wanted};
@@ -309,6 +309,7 @@ impl AppState {
         conditions.extend(prepared.warnings);
         conditions.extend(shared);
         conditions.extend(quarantines);
+        conditions.extend(self.orphan_warning(target));
         let troubles = ignore.iter().flat_map(IgnoreRule::troubles);
         conditions.extend(troubles.map(|text| crate::config::warning(text.to_owned())));
         for problem in problems {
@@ -324,6 +325,34 @@ impl AppState {
             complete,
             fingerprint,
         }
+    }
+
+    /// Returns the objects of the destination namespace that belong to no Application, where the project asks for them.
+    pub(crate) fn orphans(&self, target: &Target) -> Vec<Arc<LiveObject>> {
+        let Some(rules) = target.rules.orphans() else {
+            return Vec::new();
+        };
+        let namespace = target.namespace.as_str();
+        if namespace.is_empty() {
+            return Vec::new();
+        }
+        let mut found = target.cluster.live().in_namespace(namespace);
+        found.retain(|object| {
+            let is_ours = |instance: &Arc<str>| self.app_of_instance(instance).is_some();
+            object.owners.is_empty()
+                && !object.instance.as_ref().is_some_and(is_ours)
+                && rules.count(&object.key)
+        });
+        found
+    }
+
+    fn orphan_warning(&self, target: &Target) -> Option<Condition> {
+        let count = self.orphans(target).len();
+        let warns = target.rules.orphans().is_some_and(|rules| rules.warns);
+        (warns && count > 0).then(|| {
+            let message = format!("Application has {count} orphaned resources");
+            Condition::new(ConditionType::OrphanedResourceWarning, message)
+        })
     }
 
     /// Hashes everything besides sources and cluster that a verdict depends on.
@@ -415,7 +444,7 @@ impl<'p> Pass<'_, 'p> {
         let parsed = live.as_deref().and_then(parse);
         status.health = parsed
             .as_ref()
-            .and_then(|live| health::assess(live, &NoRules));
+            .and_then(|live| health::assess(live, &*self.config));
         status.external_urls = parsed.as_ref().map(external_urls).unwrap_or_default();
         if !annotations.hook.is_hook() {
             match self.verdict_of(&one.key, sides, status.release.as_ref()) {
@@ -592,7 +621,7 @@ impl<'p> Pass<'_, 'p> {
         let annotations = Annotations::of(object);
         let mut status = base(&live.key, live.gvk(), &annotations, sides);
         status.is_live = true;
-        status.health = health::assess(object, &NoRules);
+        status.health = health::assess(object, &*self.config);
         status.images = images(object);
         status.external_urls = external_urls(object);
         let is_namespace = &*live.key.kind == "Namespace"

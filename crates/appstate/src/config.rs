@@ -8,8 +8,10 @@ use driftless_api::Application;
 use driftless_api::application::{Condition, ConditionType};
 use driftless_core::class::render_chain;
 use driftless_core::{ClusterUrl, GroupKind};
+use driftless_engine::action::Actions;
 use driftless_engine::diff::jq::{self, Jq};
 use driftless_engine::diff::{self, IgnoreRule, IgnoreStatus, KnownType, ignore};
+use driftless_engine::health::script::Scripts;
 use driftless_engine::tracking::{Method, Tracking};
 use driftless_kube::LiveSettings;
 use driftless_kube::live::{self, KindFilter, KindFilters};
@@ -17,6 +19,7 @@ use driftless_settings::Settings;
 use driftless_settings::general::{self, FilterRule, Override, TrackingMethod};
 
 use crate::AppState;
+use crate::script::{self, Failures};
 
 /// Settings as comparisons use them.
 pub struct Config {
@@ -38,6 +41,12 @@ pub struct Config {
     pub digest: u64,
     /// Fields of custom kinds whose type is known.
     known_types: Vec<KnownType>,
+    /// Users' own Lua that judges health.
+    pub(crate) scripts: Scripts,
+    /// Objects whose script failed.
+    pub(crate) failures: Failures,
+    /// What can be done to objects.
+    pub actions: Actions,
     /// What is wrong with the rules of the settings.
     problems: Vec<String>,
     /// Expressions that were read already: reading one takes longer than using it.
@@ -166,7 +175,7 @@ impl Config {
         }
     }
 
-    fn new(settings: Arc<Settings>) -> Self {
+    pub(crate) fn new(settings: Arc<Settings>) -> Self {
         let general = &settings.general;
         let tracking = Tracking {
             method: match general.tracking {
@@ -206,6 +215,9 @@ impl Config {
             persists_health: settings.params.controller.persist_health,
             digest: digest(&settings),
             known_types: known_types(&general.overrides, &mut problems),
+            scripts: script::scripts(&general.overrides),
+            failures: Failures::default(),
+            actions: script::actions(&general.overrides),
             problems,
             expressions: parking_lot::Mutex::default(),
             settings,

@@ -12,7 +12,7 @@ use driftless_api::annotation;
 use driftless_api::application::{HealthStatusCode, SyncStatusCode};
 use driftless_core::{AppKey, GroupKind, ResourceKey};
 use driftless_engine::cel::Expression;
-use driftless_engine::health::{self, NoRules, Status};
+use driftless_engine::health::{self, Status};
 use driftless_kube::live::Lookup;
 use driftless_kube::{Cluster, Resolved, Wanted};
 
@@ -314,7 +314,7 @@ impl AppState {
         if let Some(test) = &one.expression {
             return judge(&key.to_string(), test, &object.to_value());
         }
-        match health::assess(&object, &NoRules) {
+        match health::assess(&object, &*self.config()) {
             None => Ok(()),
             Some(health) if health.status == Status::Healthy => Ok(()),
             Some(health) => Err(format!("{key} is {}", health.status.as_str())),

@@ -23,6 +23,7 @@ pub mod network;
 mod prediction;
 mod remote;
 pub mod rules;
+pub mod script;
 pub mod suspend;
 pub mod target;
 pub mod view;

@@ -4,8 +4,8 @@
 //! nothing and, when it denies, denies everything: a typo never opens a door.
 
 use driftless_api::AppProject;
-use driftless_api::project::{DestinationServiceAccount, ProjectDestination};
-use driftless_core::{Glob, GroupKind, ProjectName};
+use driftless_api::project::{DestinationServiceAccount, OrphanedResources, ProjectDestination};
+use driftless_core::{Glob, GroupKind, ProjectName, ResourceKey};
 
 use crate::window::Windows;
 
@@ -179,6 +179,49 @@ pub struct ProjectRules {
     accounts: Vec<AccountRule>,
     windows: Windows,
     lookup: bool,
+    orphaned: Option<OrphanRules>,
+}
+
+/// Which objects that belong to no Application are told, and how.
+#[derive(Clone, Debug)]
+pub struct OrphanRules {
+    /// Whether Applications get a warning.
+    pub warns: bool,
+    ignored: Vec<KindRule>,
+}
+
+impl OrphanRules {
+    fn new(spec: &OrphanedResources) -> Self {
+        let ignored = spec.ignore.iter().map(|one| {
+            // What is not named is any.
+            let any = |text: &str| if text.is_empty() { "*" } else { text }.to_owned();
+            // The core group has an empty name: only a pattern for the whole key leaves it open.
+            let group = if one.group.is_empty() && one.kind.is_empty() {
+                "*"
+            } else {
+                &one.group
+            };
+            KindRule::new(group, &any(&one.kind), &one.name)
+        });
+        Self {
+            warns: spec.warn.unwrap_or(true),
+            ignored: ignored.collect(),
+        }
+    }
+
+    /// Says whether an object counts that belongs to no Application and is owned by no other object.
+    pub fn count(&self, key: &ResourceKey) -> bool {
+        let kind = key.group_kind();
+        let is_known = match (&*kind.group, &*kind.kind, &*key.name) {
+            ("", "ServiceAccount", "default")
+            | ("", "ConfigMap", "kube-root-ca.crt")
+            // One for each Service, by its name.
+            | ("", "Endpoints", _) => true,
+            ("", "Service", "kubernetes") => &*key.namespace == "default",
+            _ => false,
+        };
+        !is_known && !self.ignored.iter().any(|rule| rule.names(&kind, &key.name))
+    }
 }
 
 impl ProjectRules {
@@ -223,12 +266,18 @@ impl ProjectRules {
                 .map(AccountRule::new)
                 .collect(),
             windows: Windows::new(&spec.sync_windows),
+            orphaned: spec.orphaned_resources.as_deref().map(OrphanRules::new),
             lookup: project
                 .metadata
                 .annotations
                 .get(HELM_LOOKUP)
                 .is_some_and(|value| value == "true"),
         }
+    }
+
+    /// Returns which objects without an Application are told; `None` when the project does not ask for it.
+    pub fn orphans(&self) -> Option<&OrphanRules> {
+        self.orphaned.as_ref()
     }
 
     /// Returns the project's sync windows.

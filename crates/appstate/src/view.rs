@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashSet};
 use driftless_api::application::SyncStatusCode;
 use driftless_core::{AppKey, Class, ResourceKey};
 use driftless_engine::diff;
-use driftless_engine::health::{self, NoRules};
+use driftless_engine::health;
 use driftless_engine::sync::progress::images;
 use driftless_kube::Live;
 use driftless_kube::live::{LiveObject, Lookup, Uid};
@@ -18,6 +18,7 @@ use serde_json::Value;
 
 use crate::AppState;
 use crate::comparison::ObjectStatus;
+use crate::config::Config;
 use crate::desired::Revisions;
 use crate::network::{self, NetworkingInfo};
 
@@ -127,6 +128,9 @@ pub struct Node {
 pub struct ResourceTree {
     /// The objects, ordered by key.
     pub nodes: Vec<Node>,
+    /// Objects of the destination namespace that belong to no Application, where the project asks for them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub orphaned_nodes: Vec<Node>,
 }
 
 /// One object as Git wants it and as it is; each state is a JSON document, `null` when there is none.
@@ -177,6 +181,11 @@ impl AppState {
                 class: Class::User,
             })?;
         let live = cluster.live();
+        let config = self.config();
+        let looks = Looks {
+            live,
+            config: &config,
+        };
         let mut nodes = BTreeMap::new();
         let mut seen = HashSet::new();
         let resources = app
@@ -186,7 +195,7 @@ impl AppState {
         for resource in resources {
             let key = resource.key();
             match live.peek(&key) {
-                Some(object) => add_with_children(live, &object, &mut nodes, &mut seen, 0),
+                Some(object) => add_with_children(&looks, &object, &mut nodes, &mut seen, 0),
                 None => {
                     let node = Node {
                         version: resource.version.to_string(),
@@ -200,8 +209,13 @@ impl AppState {
                 }
             }
         }
+        let target = self.target(app).ok();
+        let orphans = target.map_or_else(Vec::new, |target| self.orphans(&target));
+        let orphans = orphans.iter().filter(|one| !nodes.contains_key(&one.key));
+        let orphaned_nodes = orphans.map(|one| node(&looks, one, false)).collect();
         Ok(ResourceTree {
             nodes: nodes.into_values().collect(),
+            orphaned_nodes,
         })
     }
 
@@ -349,8 +363,14 @@ fn named(key: &ResourceKey) -> Node {
     }
 }
 
+/// What a tree is made from.
+struct Looks<'a> {
+    live: &'a Live,
+    config: &'a Config,
+}
+
 fn add_with_children(
-    live: &Live,
+    looks: &Looks<'_>,
     object: &LiveObject,
     nodes: &mut BTreeMap<ResourceKey, Node>,
     seen: &mut HashSet<Uid>,
@@ -360,17 +380,18 @@ fn add_with_children(
     if depth > 16 || nodes.len() >= MAX_NODES || !seen.insert(object.uid.clone()) {
         return;
     }
-    nodes.insert(object.key.clone(), node(live, object, depth > 0));
-    for child in live.children(&object.uid) {
-        add_with_children(live, &child, nodes, seen, depth + 1);
+    nodes.insert(object.key.clone(), node(looks, object, depth > 0));
+    for child in looks.live.children(&object.uid) {
+        add_with_children(looks, &child, nodes, seen, depth + 1);
     }
 }
 
-fn node(live: &Live, object: &LiveObject, is_child: bool) -> Node {
+fn node(looks: &Looks<'_>, object: &LiveObject, is_child: bool) -> Node {
+    let live = looks.live;
     let body = object.parse();
     let health = body
         .as_ref()
-        .and_then(|body| health::assess(body, &NoRules));
+        .and_then(|body| health::assess(body, looks.config));
     let parent_refs = if is_child {
         object
             .owners

@@ -1,10 +1,14 @@
 //! `driftless health`: says how objects are doing, from their own status.
 
+use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
-use driftless_engine::health::{Health, NoRules, assess};
+use driftless_appstate::script::scripts;
+use driftless_engine::health::script::Scripts;
+use driftless_engine::health::{Health, assess};
 use driftless_manifest::Object;
+use driftless_settings::general::General;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -17,6 +21,9 @@ pub struct Args {
     /// Files with objects as they are in a cluster; `-` is standard input
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
+    /// The ConfigMap `argocd-cm` as YAML: its Lua scripts (`resource.customizations.health`) come first
+    #[arg(long, value_name = "FILE")]
+    pub settings: Option<PathBuf>,
 }
 
 /// Why it could not be said.
@@ -48,6 +55,14 @@ pub enum Error {
         /// What is wrong.
         source: driftless_manifest::object::Error,
     },
+    /// The settings cannot be used.
+    #[error("reading the settings in {file}: {problem}")]
+    Settings {
+        /// The file.
+        file: String,
+        /// What is wrong, and what to do.
+        problem: String,
+    },
     /// The answer could not be written.
     #[error("writing the answer")]
     Write(#[source] io::Error),
@@ -61,14 +76,50 @@ struct Line {
 
 /// Writes one line per object.
 pub fn run(args: &Args, out: &mut dyn Write) -> Result<(), Error> {
+    let rules = match &args.settings {
+        Some(file) => settings(file)?,
+        None => Scripts::default(),
+    };
     for file in &args.files {
         for object in objects(file)? {
-            let line = line(assess(&object, &NoRules));
+            let line = line(assess(&object, &rules));
             serde_json::to_writer(&mut *out, &line).map_err(|error| Error::Write(error.into()))?;
             writeln!(out).map_err(Error::Write)?;
         }
     }
     out.flush().map_err(Error::Write)
+}
+
+/// Reads the scripts of an `argocd-cm`.
+fn settings(file: &Path) -> Result<Scripts, Error> {
+    let refuse = |problem: String| Error::Settings {
+        file: file.display().to_string(),
+        problem,
+    };
+    let found = objects(file)?;
+    let [map] = found.as_slice() else {
+        return Err(refuse("one ConfigMap is needed".to_owned()));
+    };
+    if map.kind() != "ConfigMap" {
+        return Err(refuse(format!(
+            "it holds an object of kind {} instead of a ConfigMap",
+            map.kind()
+        )));
+    }
+    let data = map.at(&["data"]).cloned().unwrap_or_default();
+    let data: BTreeMap<String, String> =
+        serde_json::from_value(data).map_err(|error| refuse(error.to_string()))?;
+    let (general, problems) = General::read(&data, None);
+    if let Some(problem) = problems
+        .iter()
+        .find(|one| one.key.starts_with("resource.customizations"))
+    {
+        return Err(refuse(format!(
+            "{}: {}; {}",
+            problem.key, problem.message, problem.hint
+        )));
+    }
+    Ok(scripts(&general.overrides))
 }
 
 fn line(health: Option<Health>) -> Line {
@@ -142,7 +193,11 @@ mod tests {
         let file = folder.path().join("objects.yaml");
         std::fs::write(&file, text).unwrap();
         let mut out = Vec::new();
-        run(&Args { files: vec![file] }, &mut out).unwrap();
+        let args = Args {
+            files: vec![file],
+            settings: None,
+        };
+        run(&args, &mut out).unwrap();
         String::from_utf8(out).unwrap()
     }
 
@@ -181,11 +236,66 @@ items:
         std::fs::write(&file, "{apiVersion: v1, kind: Pod}\n---\nplain text\n").unwrap();
         let args = Args {
             files: vec![file.clone()],
+            settings: None,
         };
         let error = run(&args, &mut Vec::new()).unwrap_err();
         assert_eq!(
             error.to_string(),
             format!("document 2 of {}", file.display())
         );
+    }
+
+    #[test]
+    fn scripts_of_the_settings_come_first() {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, map) = (
+            folder.path().join("app.yaml"),
+            folder.path().join("cm.yaml"),
+        );
+        let app = "{apiVersion: argoproj.io/v1alpha1, kind: Application, metadata: {name: a}, status: {health: {status: Degraded}}}";
+        std::fs::write(&file, app).unwrap();
+        let judge = |settings: &str| {
+            std::fs::write(&map, settings).unwrap();
+            let args = Args {
+                files: vec![file.clone()],
+                settings: Some(map.clone()),
+            };
+            let mut out = Vec::new();
+            run(&args, &mut out).map(|()| String::from_utf8(out).unwrap())
+        };
+        let settings = "
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: argocd-cm}
+data:
+  resource.customizations.health.argoproj.io_Application: |
+    hs = {}
+    hs.status = \"Progressing\"
+    hs.message = \"\"
+    if obj.status ~= nil then
+      if obj.status.health ~= nil then
+        hs.status = obj.status.health.status
+        if obj.status.health.message ~= nil then
+          hs.message = obj.status.health.message
+        end
+      end
+    end
+    return hs
+";
+        assert_eq!(
+            judge(settings).unwrap(),
+            "{\"status\":\"Degraded\",\"message\":\"\"}\n"
+        );
+        let loops = "{kind: ConfigMap, apiVersion: v1, data: {resource.customizations.health.argoproj.io_Application: while true do end}}";
+        let line = judge(loops).unwrap();
+        assert!(
+            line.contains("Unknown") && line.contains("health.argoproj.io_Application"),
+            "{line}"
+        );
+        assert!(
+            judge("{kind: ConfigMap, apiVersion: v1, data: {resource.customizations: '['}}")
+                .is_err()
+        );
+        assert!(judge("{kind: Secret, apiVersion: v1}").is_err());
     }
 }

@@ -17,6 +17,7 @@ use driftless_appstate::{ProjectGate, Revisions, Target};
 use driftless_core::GroupKind;
 use driftless_core::class::render_chain;
 use driftless_engine::annotation::{Annotations, HookType};
+use driftless_engine::health::NoRules;
 use driftless_engine::sync;
 use driftless_engine::sync::deletion::{Deletion, DeletionHook, Next as HookStep};
 use driftless_engine::sync::option::{AppOptions, Guard};
@@ -232,7 +233,9 @@ impl Controller {
         let settings = self.state.settings.current();
         let limit = settings.params.controller.hook_timeout;
         let limit = limit.and_then(|limit| jiff::SignedDuration::try_from(limit).ok());
-        let next = sync::deletion::next(&hooks, &Eyes(cluster.live()), limit, self.now());
+        let config = self.state.config();
+        let eyes = Eyes(cluster.live(), &*config);
+        let next = sync::deletion::next(&hooks, &eyes, limit, self.now());
         let writer = cluster.writer();
         let chosen = |places: &[usize]| -> Vec<&DeletionHook> {
             places
@@ -280,7 +283,7 @@ impl Controller {
             Ok(found) => found,
             Err(why) => return Progress::Stuck(why),
         };
-        let eyes = Eyes(cluster.live());
+        let eyes = Eyes(cluster.live(), &NoRules);
         let over: Vec<&DeletionHook> = sync::deletion::clean_up(&hooks, &eyes).collect();
         match delete_hooks(&cluster.writer(), &ctx, over).await {
             Ok(()) => Progress::Done,

@@ -18,7 +18,7 @@ use driftless_core::class::render_chain;
 use driftless_core::{GroupVersionKind, ResourceKey};
 use driftless_engine::annotation::{HOOK_FINALIZER, HookType};
 use driftless_engine::diff::keep_ignored;
-use driftless_engine::health;
+use driftless_engine::health::{self, NoRules};
 use driftless_engine::prune::Budget;
 use driftless_engine::sync::{
     self, Action, Input, Options, Outcome, Phase, Plan, Progress, ResourceResult, ResultCode, Step,
@@ -94,7 +94,10 @@ impl sync::plan::Cluster for Facts<'_> {
 }
 
 /// What the machine sees of the cluster.
-pub(crate) struct Eyes<'a>(pub(crate) &'a Live);
+pub(crate) struct Eyes<'a>(
+    pub(crate) &'a Live,
+    pub(crate) &'a (dyn health::Rules + Sync),
+);
 
 impl sync::Observe for Eyes<'_> {
     fn live(&self, key: &ResourceKey) -> sync::Live {
@@ -114,7 +117,7 @@ impl sync::Observe for Eyes<'_> {
         if is_rollout(object) {
             return None;
         }
-        health::assess(object, &health::NoRules)
+        health::assess(object, self.1)
     }
 }
 
@@ -278,7 +281,9 @@ impl Controller {
             if is_desired || is_namespace || !object.owners.is_empty() {
                 continue;
             }
-            if let sync::Live::Present(object) = sync::Observe::live(&Eyes(live), &object.key) {
+            if let sync::Live::Present(object) =
+                sync::Observe::live(&Eyes(live, &NoRules), &object.key)
+            {
                 extraneous.push(object);
             }
         }
@@ -405,12 +410,12 @@ fn present(
     live: &Live,
     wanted: &[(GroupVersionKind, ResourceKey)],
 ) -> BTreeMap<ResourceKey, Arc<Object>> {
-    let seen = wanted
-        .iter()
-        .filter_map(|(_, key)| match sync::Observe::live(&Eyes(live), key) {
+    let seen = wanted.iter().filter_map(|(_, key)| {
+        match sync::Observe::live(&Eyes(live, &NoRules), key) {
             sync::Live::Present(object) => Some((key.clone(), object)),
             _ => None,
-        });
+        }
+    });
     seen.collect()
 }
 
@@ -460,7 +465,8 @@ impl Walk<'_> {
         // What was done and is not yet in the Application's status.
         let mut unrecorded = false;
         loop {
-            let eyes = Eyes(self.target.cluster.live());
+            let config = self.controller.state.config();
+            let eyes = Eyes(self.target.cluster.live(), &*config);
             let decision = sync::step(&self.plan, &mut self.progress, &eyes, self.controller.now());
             self.write_down(draft, &decision.message);
             let done = match decision.step {
@@ -745,7 +751,7 @@ impl Walk<'_> {
         let Some(task) = self.plan.task(id) else {
             return Ok(Ok(()));
         };
-        let eyes = Eyes(self.target.cluster.live());
+        let eyes = Eyes(self.target.cluster.live(), &NoRules);
         let object = match sync::Observe::live(&eyes, &task.key) {
             sync::Live::Missing => return Ok(Ok(())),
             sync::Live::Unknown(why) => return Err(Interruption(why)),

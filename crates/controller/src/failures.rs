@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::hash::Hash;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use parking_lot::Mutex;
 
 /// Failures in a row by key.
@@ -27,6 +28,31 @@ impl<K: Clone + Eq + Hash> Failures<K> {
             .min(cap);
         *count = count.saturating_add(1);
         whole.mul_f64(0.75 + 0.25 * rand::random::<f64>())
+    }
+
+    /// Forgets the failures of a key.
+    pub(crate) fn clear(&self, key: &K) {
+        self.0.lock().remove(key);
+    }
+}
+
+/// Since when keys have been failing.
+#[derive(Debug)]
+pub(crate) struct Since<K>(Mutex<HashMap<K, Timestamp>>);
+
+impl<K> Default for Since<K> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<K: Clone + Eq + Hash> Since<K> {
+    /// Says how long a key has been failing that fails now.
+    pub(crate) fn failing_for(&self, key: &K, now: Timestamp) -> Duration {
+        let mut since = self.0.lock();
+        let first = *since.entry(key.clone()).or_insert(now);
+        // A clock that was set back makes no failure shorter than it is.
+        Duration::try_from(now.duration_since(first)).unwrap_or_default()
     }
 
     /// Forgets the failures of a key.

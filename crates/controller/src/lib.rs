@@ -39,7 +39,7 @@ pub use metrics::Metrics;
 
 use crate::automation::HealBackoff;
 use crate::draft::Draft;
-use crate::failures::Failures;
+use crate::failures::{Failures, Since};
 use crate::following::Following;
 use crate::queue::Queue;
 use crate::reasons::Reasons;
@@ -49,16 +49,11 @@ use crate::reasons::Reasons;
 pub struct Options {
     /// Applications worked on at once.
     pub parallel: usize,
-    /// How self-heal spaces its attempts.
-    pub heal_backoff: HealBackoff,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self {
-            parallel: 20,
-            heal_backoff: HealBackoff::default(),
-        }
+        Self { parallel: 20 }
     }
 }
 
@@ -72,9 +67,10 @@ pub struct Controller {
     queue: Arc<Queue<AppKey, Reasons>>,
     following: Following,
     failures: Failures<AppKey>,
+    /// Since when the sources of Applications could not be read.
+    unreadable: Since<AppKey>,
     calm: calm::Calm,
     running: operation::Running,
-    heal_backoff: HealBackoff,
     options: Options,
 }
 
@@ -110,9 +106,9 @@ impl Controller {
             queue: Arc::default(),
             following: Following::default(),
             failures: Failures::default(),
+            unreadable: Since::default(),
             calm: calm::Calm::default(),
             running: operation::Running::default(),
-            heal_backoff: options.heal_backoff,
             options,
         })
     }
@@ -125,6 +121,7 @@ impl Controller {
             tokio::spawn(Arc::clone(&self).watch_refs(stop.clone())),
             tokio::spawn(Arc::clone(&self).watch_settings(stop.clone())),
             tokio::spawn(Arc::clone(&self).watch_clusters(stop.clone())),
+            tokio::spawn(Arc::clone(&self).refresh_hard(stop.clone())),
         ];
         let controller = Arc::clone(&self);
         let queue = Arc::clone(&self.queue);
@@ -146,6 +143,18 @@ impl Controller {
         self.queue_all("lease-held-again");
     }
 
+    /// Returns how self-heal spaces its attempts, as the settings have it now.
+    fn heal_backoff(&self) -> HealBackoff {
+        let settings = self.state.settings.current();
+        let heal = &settings.params.controller.self_heal;
+        HealBackoff {
+            fixed: heal.timeout,
+            first: heal.backoff,
+            factor: u32::try_from(heal.factor).unwrap_or(u32::MAX),
+            cap: heal.cap,
+        }
+    }
+
     fn now(&self) -> Timestamp {
         self.state.clock.now()
     }
@@ -154,6 +163,7 @@ impl Controller {
     fn forget(&self, key: &AppKey) {
         self.following.forget(key);
         self.failures.clear(key);
+        self.unreadable.clear(key);
         self.calm.forget(key);
         self.running.forget(key);
         for cluster in self.state.clusters.list() {

@@ -39,6 +39,7 @@ const EVALUATED: &[ConditionType] = &[
     ConditionType::SuspendedWarning,
     ConditionType::DependencyWarning,
     ConditionType::DependencyError,
+    ConditionType::OrphanedResourceWarning,
 ];
 
 /// First and longest wait after a failure that may pass by itself.
@@ -151,6 +152,7 @@ impl Controller {
             Err(failure) => return self.cannot_compare(app, target, failure, draft).await,
         };
         self.failures.clear(&app.key());
+        self.unreadable.clear(&app.key());
         // The render may have used other repositories than the one before.
         self.follow(app, target, &comparison.desired.rendered);
         self.report(app, &comparison, draft);
@@ -226,15 +228,32 @@ impl Controller {
         };
         let message = failure.condition.message.clone();
         draft.add(failure.condition);
-        self.set_sync(
-            draft,
-            app,
-            SyncStatusCode::Unknown,
-            Some(&failure.revisions),
-        );
+        if !self.is_graceful(app, failure.class, draft) {
+            self.set_sync(
+                draft,
+                app,
+                SyncStatusCode::Unknown,
+                Some(&failure.revisions),
+            );
+        }
         // A running operation reads its own revision, which may still be there.
         let next = self.operate_blind(app, target, &message, draft).await;
         retry.sooner(next)
+    }
+
+    /// Says whether the sync status stays what it was although the sources cannot be read: for a while, when that may
+    /// pass by itself (`controller.repo.error.grace.period.seconds`). Nothing is synced or pruned meanwhile.
+    fn is_graceful(&self, app: &Application, class: Class, draft: &Draft) -> bool {
+        let settings = self.state.settings.current();
+        let grace = settings.params.controller.repo_error_grace;
+        let failing_for = self.unreadable.failing_for(&app.key(), self.now());
+        let is_known = draft.status.sync.as_deref().is_some_and(|sync| {
+            matches!(
+                sync.status,
+                SyncStatusCode::Synced | SyncStatusCode::OutOfSync
+            ) && sync.compared_to.as_deref() == Some(&app.spec.to_compared())
+        });
+        class == Class::Transient && is_known && failing_for < grace
     }
 
     /// Writes the outcome of a comparison into the draft.
@@ -452,7 +471,7 @@ impl Controller {
             last: draft.status.operation_state.as_deref(),
             retry: policy.and_then(|policy| policy.retry.as_deref()),
             sync_options: app.spec.sync_options(),
-            backoff: self.heal_backoff,
+            backoff: self.heal_backoff(),
             now: self.now(),
         });
         match decision {

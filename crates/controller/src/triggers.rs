@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
+use std::time::Duration;
 
 use driftless_api::Application;
 use driftless_api::application::OperationPhase;
@@ -17,7 +18,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::Controller;
 use crate::following::RefKey;
-use crate::reasons::Reasons;
+use crate::reasons::{Level, Reasons};
+
+/// How often a changed `timeout.hard.reconciliation` is seen.
+const LOOK: Duration = Duration::from_secs(30);
 
 impl Controller {
     /// Queues every Application: at the start, after a lost lease, when settings or clusters change.
@@ -112,6 +116,37 @@ impl Controller {
         let mut changes = self.state.settings.subscribe();
         while let Some(Ok(())) = unless(&stop, changes.changed()).await {
             self.queue_all("settings-changed");
+        }
+    }
+
+    /// Queues everything for a hard refresh once per `timeout.hard.reconciliation`, each at its own moment.
+    pub(crate) async fn refresh_hard(self: Arc<Self>, stop: CancellationToken) {
+        let mut last = tokio::time::Instant::now();
+        loop {
+            let settings = self.state.settings.current();
+            let interval = settings.general.timing.hard_reconciliation;
+            // The setting may come, go or change while this waits.
+            let look = if interval.is_zero() {
+                LOOK
+            } else {
+                interval.min(LOOK)
+            };
+            if unless(&stop, tokio::time::sleep(look)).await.is_none() {
+                return;
+            }
+            if interval.is_zero() || last.elapsed() < interval {
+                continue;
+            }
+            last = tokio::time::Instant::now();
+            let spread = (interval / 5).min(Duration::from_secs(60));
+            for stored in self.state.apps.list() {
+                let reasons = Reasons {
+                    level: Level::Hard,
+                    ..Reasons::of("hard-reconciliation")
+                };
+                let wait = spread.mul_f64(rand::random());
+                self.queue.add_later(stored.object.key(), reasons, wait);
+            }
         }
     }
 
@@ -222,7 +257,7 @@ impl Controller {
         let Some(object) = live.peek(&change.key).and_then(|live| live.parse()) else {
             return false;
         };
-        let health = health::assess(&object, &health::NoRules);
+        let health = health::assess(&object, &*config);
         updates::relevant(&object, health.as_ref(), &config.update_rules)
             .is_some_and(|hash| self.calm.is_same(cluster.url(), &change.key, hash))
     }

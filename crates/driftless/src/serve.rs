@@ -283,15 +283,8 @@ fn spawn_controller(
     registry: &mut Registry,
     stop: &CancellationToken,
 ) -> tokio::task::JoinHandle<()> {
-    let settings = state.settings.current();
-    let tuning = &settings.params.controller;
     let options = driftless_controller::Options {
         parallel: args.parallel,
-        heal_backoff: driftless_controller::automation::HealBackoff {
-            first: tuning.self_heal.backoff,
-            factor: u32::try_from(tuning.self_heal.factor).unwrap_or(u32::MAX),
-            cap: tuning.self_heal.cap,
-        },
     };
     let metrics = driftless_controller::Metrics::register(registry);
     let controller = Controller::new(Arc::clone(state), control, lease.fence(), metrics, options);

@@ -10,6 +10,7 @@
 //! - [`health`]: how an object is doing, and an application as the sum of its objects.
 //! - [`resource_tree`]: an application's objects and what their controllers made of them.
 //! - [`prune`]: whether extra objects may be deleted. Too many at once may not.
+//! - [`script`]: users' own Lua, within a budget of steps, memory and time.
 //! - [`action`]: what people can have done to an object (restart, promote, pause).
 //! - [`sync`]: the plan of a sync operation (phases, waves, order) and the machine that walks it step by
 //!   step, from recorded results alone, so that any process can go on where another one died.
@@ -36,6 +37,7 @@ pub mod cel;
 pub mod diff;
 pub mod health;
 pub mod prune;
+pub mod script;
 pub mod sync;
 pub mod tracking;
 pub mod updates;

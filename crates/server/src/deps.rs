@@ -11,6 +11,7 @@ use driftless_api::{AppProject, Application};
 pub use driftless_appstate::view::{ManagedResource, Node, ResourceTree};
 use driftless_auth::{Enforcer, Sessions};
 use driftless_core::{AppKey, Clock, GroupVersionKind, Namespace, ResourceKey, Secret};
+use driftless_engine::action::{self, Action, Change, Parameters};
 use driftless_kube::log::{LogLine, LogOptions};
 use driftless_kube::store::{StoreChange, StoreState, Stored};
 use driftless_kube::write::{DeleteOptions, PatchType};
@@ -82,6 +83,15 @@ pub trait AppViews: Send + Sync + 'static {
     async fn tree(&self, key: &AppKey) -> Result<ResourceTree, ApiError>;
     /// Returns an app's objects with what differs.
     async fn managed_resources(&self, key: &AppKey) -> Result<Vec<ManagedResource>, ApiError>;
+    /// Returns what can be done to an object; the settings' own actions are programs, so it may fail.
+    async fn actions(&self, object: &Object) -> Result<Vec<Action>, action::Error>;
+    /// Says what an action makes of an object.
+    async fn run_action(
+        &self,
+        object: &Object,
+        action: &str,
+        parameters: &Parameters,
+    ) -> Result<Vec<Change>, action::Error>;
     /// Streams the apps whose tree changed, from now on.
     fn tree_changes(&self) -> BoxStream<'static, Vec<AppKey>>;
 }

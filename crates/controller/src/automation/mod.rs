@@ -14,6 +14,8 @@ const DEFAULT_RETRY_LIMIT: i64 = 5;
 /// How self-heal spaces its attempts (contract §7.2 `self.heal.backoff.*`).
 #[derive(Clone, Copy, Debug)]
 pub struct HealBackoff {
+    /// Wait before every attempt, the first one included; the others do not count then.
+    pub fixed: Option<Duration>,
     /// Wait before the second attempt.
     pub first: Duration,
     /// Growth with each attempt.
@@ -25,6 +27,7 @@ pub struct HealBackoff {
 impl Default for HealBackoff {
     fn default() -> Self {
         Self {
+            fixed: None,
             first: Duration::from_secs(2),
             factor: 3,
             cap: Duration::from_secs(300),
@@ -34,7 +37,10 @@ impl Default for HealBackoff {
 
 impl HealBackoff {
     /// Returns the wait after `attempts` attempts at the same revision.
-    fn delay(&self, attempts: i64) -> Duration {
+    pub(crate) fn delay(&self, attempts: i64) -> Duration {
+        if let Some(fixed) = self.fixed {
+            return fixed;
+        }
         let Ok(steps) = u32::try_from(attempts.min(32)) else {
             return Duration::ZERO;
         };

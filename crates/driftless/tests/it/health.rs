@@ -165,3 +165,207 @@ async fn a_deployment_is_restarted_through_the_api() {
     // A restart is nobody's drift.
     world.then().expect(synced()).await;
 }
+
+#[tokio::test]
+async fn users_own_lua_judges_health_and_cannot_run_for_ever() {
+    let world = given("health-lua")
+        .setting(
+            "resource.customizations.health.ConfigMap",
+            "local hs = {} hs.status = 'Healthy' hs.message = ''
+             if obj.data.value == 'broken' then hs.status = 'Degraded' hs.message = 'it is broken' end
+             if obj.data.value == 'endless' then while true do end end
+             if obj.data.value == 'greedy' then local t = {} while true do t[#t + 1] = {t, t, t, t} end end
+             return hs",
+        )
+        .file("a.yaml", config_map("a", "broken"))
+        .file("web.yaml", deployment("web", 1, &[]))
+        .when()
+        .sync()
+        .then()
+        .expect(synced())
+        .expect(health("Degraded"))
+        .when()
+        .commit_file("a.yaml", config_map("a", "fine"))
+        .sync()
+        .then()
+        .expect(synced())
+        .expect(health("Healthy"))
+        .when()
+        .commit_file("a.yaml", config_map("a", "endless"))
+        .sync()
+        .then()
+        .expect(synced())
+        .expect(health("Unknown"))
+        .when()
+        .commit_file("a.yaml", config_map("a", "greedy"))
+        .sync()
+        .then()
+        .expect(synced())
+        .expect(health("Unknown"))
+        .await;
+    let path = format!("/api/v1/applications/{}/resource-tree", world.name);
+    let (_, tree) = world.driftless.rest(http::Method::GET, &path, None).await;
+    let of = |kind: &str| {
+        let nodes = tree["nodes"].as_array().into_iter().flatten();
+        let mut nodes = nodes.filter(|node| node["kind"] == kind);
+        nodes
+            .next()
+            .map(|node| node["health"].clone())
+            .unwrap_or_default()
+    };
+    assert_eq!(of("Deployment")["status"], "Healthy", "{tree:#}");
+    assert_eq!(
+        of("ConfigMap")["message"],
+        "argocd-cm resource.customizations.health.ConfigMap: the Lua script takes more than 32 MiB of memory"
+    );
+}
+
+/// What the incumbent's documentation tells people to write for an app of apps.
+const OF_APPS: &str = "hs = {}
+hs.status = \"Progressing\"
+hs.message = \"\"
+if obj.status ~= nil then
+  if obj.status.health ~= nil then
+    hs.status = obj.status.health.status
+    if obj.status.health.message ~= nil then
+      hs.message = obj.status.health.message
+    end
+  end
+end
+return hs
+";
+
+fn child(name: &str) -> Value {
+    json!({"apiVersion": "argoproj.io/v1alpha1", "kind": "Application", "metadata": {"name": name},
+        "spec": {"project": "default", "source": {"repoURL": "https://127.0.0.1:1/none.git", "path": "."},
+            "destination": {"server": "https://kubernetes.default.svc", "namespace": name}}})
+}
+
+/// The child is in a namespace that no controller looks at: its status is what this test writes.
+fn of_child(status: &str) -> Value {
+    json!({"status": {"health": {"status": status}}})
+}
+
+#[tokio::test]
+async fn an_application_of_applications_is_judged_by_the_documented_script() {
+    // Without a rule a child has no health: the parent stays as it is.
+    given("health-of-apps-none")
+        .file("one.yaml", text(&child("one")))
+        .when()
+        .sync()
+        .then()
+        .expect(synced())
+        .expect(health("Healthy"))
+        .when()
+        .change_live(Kind::APPLICATION, "one", of_child("Degraded"))
+        .refresh()
+        .then()
+        .expect(synced())
+        .expect(health("Healthy"))
+        .await;
+    given("health-of-apps")
+        .setting(
+            "resource.customizations.health.argoproj.io_Application",
+            OF_APPS,
+        )
+        .file("one.yaml", text(&child("one")))
+        .file("two.yaml", config_map("two", "2"))
+        .when()
+        .sync()
+        .then()
+        .expect(synced())
+        .expect(health("Progressing"))
+        .when()
+        .change_live(Kind::APPLICATION, "one", of_child("Degraded"))
+        .then()
+        .expect(health("Degraded"))
+        .when()
+        .change_live(Kind::APPLICATION, "one", of_child("Suspended"))
+        .then()
+        .expect(health("Suspended"))
+        // A child that knows nothing of itself says nothing about its parent.
+        .when()
+        .change_live(Kind::APPLICATION, "one", of_child("Missing"))
+        .then()
+        .expect(health("Healthy"))
+        .expect(synced())
+        .await;
+}
+
+#[tokio::test]
+async fn users_own_actions_change_and_create_objects() {
+    let actions = "mergeBuiltinActions: true
+discovery.lua: |
+  actions = {}
+  actions[\"grow\"] = {[\"disabled\"] = obj.spec.replicas > 2, [\"params\"] = {{[\"name\"] = \"by\"}}}
+  actions[\"note\"] = {}
+  actions[\"loop\"] = {}
+  return actions
+definitions:
+- name: grow
+  action.lua: |
+    obj.spec.replicas = obj.spec.replicas + tonumber(actionParams[\"by\"])
+    return obj
+- name: note
+  action.lua: |
+    local note = {apiVersion = \"v1\", kind = \"ConfigMap\", data = {of = obj.metadata.name}}
+    note.metadata = {name = \"note\", namespace = obj.metadata.namespace}
+    return {{operation = \"create\", resource = note}}
+- name: loop
+  action.lua: |
+    while true do end
+";
+    let world = given("health-actions")
+        .setting("resource.customizations.actions.apps_Deployment", actions)
+        .file("web.yaml", deployment("web", 1, &[]))
+        .when()
+        .sync()
+        .then()
+        .expect(health("Healthy"))
+        .await;
+    let base = format!("/api/v1/applications/{}/resource/actions", world.name);
+    let place = format!(
+        "group=apps&kind=Deployment&version=v1&resourceName=web&namespace={}",
+        world.namespace
+    );
+    let list = format!("{base}?{place}");
+    let (code, listed) = world.driftless.rest(http::Method::GET, &list, None).await;
+    assert_eq!(code, 200, "{listed}");
+    let names: Vec<&str> = listed["actions"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|action| action["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        names,
+        [
+            "grow", "loop", "note", "pause", "restart", "resume", "scale"
+        ]
+    );
+    let run = async |action: &str| {
+        let body = json!({"group": "apps", "kind": "Deployment", "version": "v1", "resourceName": "web",
+            "namespace": world.namespace, "action": action,
+            "resourceActionParameters": [{"name": "by", "value": "2"}]});
+        let path = format!("{base}/v2");
+        world
+            .driftless
+            .rest(http::Method::POST, &path, Some(body))
+            .await
+    };
+    let (code, answer) = run("grow").await;
+    assert_eq!(code, 200, "{answer}");
+    let live = world.live(Kind::DEPLOYMENT, "web").await.unwrap();
+    assert_eq!(live["spec"]["replicas"], 3, "{live}");
+    let (code, answer) = run("note").await;
+    assert_eq!(code, 200, "{answer}");
+    let note = world.live(Kind::CONFIG_MAP, "note").await.unwrap();
+    assert_eq!(note["data"]["of"], "web");
+    let (code, answer) = run("loop").await;
+    assert_eq!(code, 400, "{answer}");
+    let message = answer["message"].as_str().unwrap();
+    assert!(
+        message.contains("resource.customizations.actions.apps_Deployment, loop"),
+        "{message}"
+    );
+}

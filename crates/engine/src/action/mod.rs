@@ -1,13 +1,17 @@
 //! What people can have done to an object: restart it, promote it, pause it.
 //!
 //! An action turns an object into another one, or makes new ones; it never does anything itself. The built-in actions
-//! are data (`crates/engine/actions`).
+//! are data (`crates/engine/actions`), users' own are Lua (`resource.customizations.actions`: a script that says which
+//! actions there are, and one per action).
 
 mod builtin;
+mod custom;
 
 use driftless_manifest::Object;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
+
+pub use custom::Actions;
 
 /// A parameter that an action takes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -59,6 +63,34 @@ pub enum Error {
         /// What is wrong.
         problem: &'static str,
     },
+    /// The definitions in the settings cannot be read.
+    #[error("{key}: {problem}")]
+    Definitions {
+        /// Where they are written.
+        key: String,
+        /// What is wrong.
+        problem: String,
+    },
+    /// A script gave no answer.
+    #[error("{key}, {action}")]
+    Script {
+        /// Where it is written.
+        key: String,
+        /// Its name.
+        action: String,
+        /// Why.
+        source: crate::script::Error,
+    },
+    /// A script gave an answer of another form.
+    #[error("{key}, {action}: the Lua script returns {problem}")]
+    Answer {
+        /// Where it is written.
+        key: String,
+        /// Its name.
+        action: String,
+        /// What is wrong.
+        problem: &'static str,
+    },
     /// The object does not have what the action needs.
     #[error("{0}")]
     Object(&'static str),
@@ -67,26 +99,48 @@ pub enum Error {
 /// Parameters by name.
 pub type Parameters = std::collections::BTreeMap<String, String>;
 
-/// Returns the actions for an object, sorted by name.
-pub fn list(object: &Object) -> Vec<Action> {
-    let mut found = builtin::list(object);
-    found.sort_by(|a, b| a.name.cmp(&b.name));
-    found
-}
+impl Actions {
+    /// Returns the actions for an object, sorted by name.
+    pub fn list(&self, object: &Object) -> Result<Vec<Action>, Error> {
+        let custom = self.of(object);
+        let mut found = match custom {
+            Some(custom) => custom.discover(object)?,
+            None => Vec::new(),
+        };
+        if custom.is_none_or(|custom| custom.merges) {
+            for action in builtin::list(object) {
+                if !found.iter().any(|known| known.name == action.name) {
+                    found.push(action);
+                }
+            }
+        }
+        found.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(found)
+    }
 
-/// Says what an action makes of an object.
-pub fn run(
-    object: &Object,
-    action: &str,
-    parameters: &Parameters,
-    now: Timestamp,
-) -> Result<Vec<Change>, Error> {
-    builtin::run(object, action, parameters, now).unwrap_or_else(|| {
-        Err(Error::Unknown {
-            action: action.to_owned(),
-            kind: object.gvk().group_kind().to_string(),
+    /// Says what an action makes of an object.
+    pub fn run(
+        &self,
+        object: &Object,
+        action: &str,
+        parameters: &Parameters,
+        now: Timestamp,
+    ) -> Result<Vec<Change>, Error> {
+        let custom = self.of(object);
+        if let Some(custom) = custom
+            && let Some(answer) = custom.run(object, action, parameters)
+        {
+            return answer;
+        }
+        let is_built_in = custom.is_none_or(|custom| custom.merges || !custom.defines());
+        let known = is_built_in.then(|| builtin::run(object, action, parameters, now));
+        known.flatten().unwrap_or_else(|| {
+            Err(Error::Unknown {
+                action: action.to_owned(),
+                kind: object.gvk().group_kind().to_string(),
+            })
         })
-    })
+    }
 }
 
 /// Makes an object that another one gives rise to.

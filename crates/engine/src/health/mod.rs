@@ -1,6 +1,6 @@
 //! How an object is doing, and an application as the sum of its objects.
 //!
-//! An object is judged in this order: deletion under way, the user's own rule ([`Rules`]), the table of
+//! An object is judged in this order: deletion under way, the user's own rule ([`Rules`], [`script`]), the table of
 //! rules for well-known kinds ([`rule`]), the built-in kinds (argocd-contract §5), the conventions that other
 //! controllers follow. Kinds without any of these have no health, which is not a bad one.
 
@@ -8,6 +8,7 @@ mod aggregate;
 mod builtin;
 mod pod;
 pub mod rule;
+pub mod script;
 mod standard;
 
 use std::fmt;

@@ -7,11 +7,14 @@ use async_trait::async_trait;
 use driftless_api::Application;
 use driftless_api::application::Condition;
 use driftless_appstate::AppState;
+use driftless_appstate::script::aside;
 use driftless_appstate::view::{Error, ManagedResource, ResourceTree};
 use driftless_core::{AppKey, Class};
+use driftless_engine::action::{self, Action, Parameters};
 use driftless_kube::Cluster;
 use driftless_kube::live::{Change, Changes, Role};
 use driftless_kube::store::StoreChange;
+use driftless_manifest::Object;
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
 use tokio::sync::mpsc;
@@ -55,6 +58,22 @@ impl AppViews for Views {
 
     async fn managed_resources(&self, key: &AppKey) -> Result<Vec<ManagedResource>, ApiError> {
         self.0.managed_resources(key).await.map_err(refused)
+    }
+
+    async fn actions(&self, object: &Object) -> Result<Vec<Action>, action::Error> {
+        let config = self.0.config();
+        aside(|| config.actions.list(object))
+    }
+
+    async fn run_action(
+        &self,
+        object: &Object,
+        action: &str,
+        parameters: &Parameters,
+    ) -> Result<Vec<action::Change>, action::Error> {
+        let config = self.0.config();
+        let now = self.0.clock.now();
+        aside(|| config.actions.run(object, action, parameters, now))
     }
 
     fn tree_changes(&self) -> BoxStream<'static, Vec<AppKey>> {

@@ -21,6 +21,7 @@ use driftless_auth::policy::MatchMode;
 use driftless_auth::{Account, Capability, Enforcer, Sessions, password, session};
 use driftless_core::clock::ManualClock;
 use driftless_core::{AppKey, GroupVersionKind, ResourceKey, Secret};
+use driftless_engine::action::{self, Action, Actions, Change, Parameters};
 use driftless_kube::Error;
 use driftless_kube::live::{ResourceVersion, Uid};
 use driftless_kube::log::{LogLine, LogOptions};
@@ -622,6 +623,19 @@ impl AppViews for World {
 
     async fn tree(&self, _: &AppKey) -> Result<ResourceTree, ApiError> {
         Ok(self.state.lock().tree.clone())
+    }
+
+    async fn actions(&self, object: &Object) -> Result<Vec<Action>, action::Error> {
+        Actions::default().list(object)
+    }
+
+    async fn run_action(
+        &self,
+        object: &Object,
+        action: &str,
+        parameters: &Parameters,
+    ) -> Result<Vec<Change>, action::Error> {
+        Actions::default().run(object, action, parameters, at(NOW))
     }
 
     async fn managed_resources(&self, _: &AppKey) -> Result<Vec<ManagedResource>, ApiError> {

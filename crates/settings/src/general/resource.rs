@@ -122,6 +122,8 @@ pub struct Override {
     pub kind: String,
     /// Lua script that judges health.
     pub health_lua: String,
+    /// Whether the scripts here come from the one key `resource.customizations` of old.
+    pub is_legacy: bool,
     /// The script may use Lua's libraries.
     pub use_open_libs: bool,
     /// Actions, as the YAML that defines them.
@@ -140,6 +142,22 @@ impl Override {
             group: group.to_owned(),
             kind: kind.to_owned(),
             ..Self::default()
+        }
+    }
+
+    /// Returns the key of `argocd-cm` that holds a part (`health`, `actions`).
+    pub fn key(&self, part: &str) -> String {
+        let Self { group, kind, .. } = self;
+        if self.is_legacy {
+            return match group.as_str() {
+                "" => format!("argocd-cm resource.customizations ({kind})"),
+                _ => format!("argocd-cm resource.customizations ({group}/{kind})"),
+            };
+        }
+        match (group.as_str(), kind.as_str()) {
+            ("*", "*") => format!("argocd-cm resource.customizations.{part}.all"),
+            ("", _) => format!("argocd-cm resource.customizations.{part}.{kind}"),
+            _ => format!("argocd-cm resource.customizations.{part}.{group}_{kind}"),
         }
     }
 
@@ -199,6 +217,7 @@ pub(super) fn overrides(reader: &mut Reader<'_>) -> Vec<Override> {
     for (name, entry) in legacy {
         let (group, kind) = name.split_once('/').unwrap_or(("", &name));
         let mut item = Override::new(group, kind);
+        item.is_legacy = true;
         item.health_lua = entry.health_lua;
         item.use_open_libs = entry.use_open_libs;
         item.actions = entry.actions;
@@ -261,9 +280,15 @@ fn split_keys(reader: &mut Reader<'_>, found: &mut BTreeMap<(String, String), Ov
             .entry((group.clone(), kind.clone()))
             .or_insert_with(|| Override::new(&group, &kind));
         match part {
-            "health" => item.health_lua = reader.text(&key).unwrap_or_default(),
+            "health" => {
+                item.health_lua = reader.text(&key).unwrap_or_default();
+                item.is_legacy = false;
+            }
             "useOpenLibs" => item.use_open_libs = reader.boolean(&key, false),
-            "actions" => item.actions = reader.text(&key).unwrap_or_default(),
+            "actions" => {
+                item.actions = reader.text(&key).unwrap_or_default();
+                item.is_legacy = false;
+            }
             "ignoreDifferences" => {
                 item.ignore_differences = reader.yaml(&key, hint).unwrap_or_default();
             }

@@ -78,7 +78,11 @@ pub async fn list(cx: &Ctx, wanted: &ResourceRef) -> Result<Vec<Action>, ApiErro
     let (app, gvk) = part_of(cx, wanted).await?;
     let cluster = cx.deps().destinations.of(&app).await?;
     let object = as_object(cluster.read(&gvk, &wanted.key).await?)?;
-    Ok(action::list(&object))
+    let views = &cx.deps().views;
+    views
+        .actions(&object)
+        .await
+        .map_err(|error| refused(&error))
 }
 
 pub(super) async fn bind_run(
@@ -133,8 +137,9 @@ pub async fn run(
     cx.require("applications", &permission, &cx.app_object(&app))?;
     let cluster = cx.deps().destinations.of(&app).await?;
     let object = as_object(cluster.read(&gvk, &wanted.key).await?)?;
-    let now = cx.deps().clock.now();
-    let changes = action::run(&object, action, parameters, now).map_err(|error| refused(&error))?;
+    let views = &cx.deps().views;
+    let changes = views.run_action(&object, action, parameters).await;
+    let changes = changes.map_err(|error| refused(&error))?;
     for change in changes {
         match change {
             Change::Become(value) => become_of(&*cluster, &object, &wanted.key, &value).await?,
