@@ -9,6 +9,7 @@ use driftless_api::rollout::handover::{
 };
 use driftless_appstate::handover::{Course, Standing, reason};
 use driftless_core::{GroupVersionKind, ResourceKey};
+use driftless_engine::health::NoRules;
 use driftless_engine::sync::{self, Governor, Observe as _, Outcome, Task};
 use driftless_kube::live::Uid;
 use driftless_kube::write::{ApplyOptions, DeleteOptions, DryRun, Migration, OnImmutable};
@@ -45,7 +46,7 @@ impl Walk<'_> {
         let outcome = match options.dry_run {
             DryRun::Server => self.try_out(target, governor, options).await,
             DryRun::No => {
-                let live = match Eyes(self.target.cluster.live()).live(&task.key) {
+                let live = match Eyes(self.target.cluster.live(), &NoRules).live(&task.key) {
                     sync::Live::Unknown(why) => return Err(Interruption(why)),
                     sync::Live::Missing => None,
                     sync::Live::Present(live) => Some(live),
