@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { chromium, type Browser, type Page } from 'playwright-core';
+import { chromium, type Browser, type LaunchOptions, type Page } from 'playwright-core';
 
 /**
  * What the tests stand on: a running server that asks for a login (DRIFTLESS_URL), one that does not (DRIFTLESS_OPEN_URL),
@@ -12,6 +12,15 @@ import { chromium, type Browser, type Page } from 'playwright-core';
  */
 const url = (process.env.DRIFTLESS_URL ?? '').replace(/\/$/, '');
 export const username = process.env.DRIFTLESS_USER ?? 'admin';
+
+/** How the browser is started, without a profile and without talking to anyone. */
+export const CHROMIUM: LaunchOptions = {
+  executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+  args: [
+    '--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
+    '--disable-component-update', '--disable-sync',
+  ],
+};
 
 /** Runs kubectl; undefined where there is none. */
 export function kubectl(...args: string[]): string | undefined {
@@ -58,13 +67,7 @@ export async function needsLogin(server: string = serverUrl()): Promise<boolean>
 /** A page in a profile of its own, logged in unless told otherwise. */
 export async function openStage(options: { login?: boolean; locale?: string; server?: string } = {}): Promise<Stage> {
   const server = options.server ?? serverUrl();
-  browser ??= await chromium.launch({
-    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-    args: [
-      '--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
-      '--disable-component-update', '--disable-sync',
-    ],
-  });
+  browser ??= await chromium.launch(CHROMIUM);
   const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, locale: options.locale ?? 'en-US', reducedMotion: 'reduce' });
   context.setDefaultTimeout(30_000);
   const page = await context.newPage();
