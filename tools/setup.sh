@@ -13,6 +13,7 @@ need cc gcc
 need make make
 need sshd openssh-server
 need chromium chromium
+need prometheus prometheus
 
 # sshd is not on every user's PATH.
 [ -x /usr/sbin/sshd ] && packages=("${packages[@]/openssh-server/}")
@@ -21,6 +22,10 @@ read -ra packages <<<"${packages[*]-}"
 if [ ${#packages[@]} -gt 0 ]; then
   if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
     echo "setup: installing ${packages[*]}"
+    # The tests start their own Prometheus; the package's service is not wanted.
+    if [ -d /run/systemd/system ] && [[ " ${packages[*]} " == *" prometheus "* ]]; then
+      systemctl mask --quiet prometheus.service || true
+    fi
     export DEBIAN_FRONTEND=noninteractive
     { apt-get update -qq && apt-get install -y -qq --no-install-recommends "${packages[@]}"; } >/dev/null ||
       missing+=("${packages[*]} (apt-get install failed)")

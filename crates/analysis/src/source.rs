@@ -46,21 +46,6 @@ pub(crate) enum Counts {
 }
 
 impl MetricSource {
-    /// Says what is wrong with the source, as far as that can be known without asking it.
-    pub(crate) fn check(&self) -> Result<(), String> {
-        let provider = self.provider.as_str();
-        match provider {
-            "kayenta" => Err(format!(
-                "the provider {provider} is not supported: judge with compare over prometheus, or ask another system with web or job"
-            )),
-            "prometheus" | "web" | "job" | "object" | OBJECT_PLUGIN | "datadog" | "newRelic"
-            | "cloudWatch" | "wavefront" | "graphite" | "influxdb" | "skywalking" => Ok(()),
-            _ => Err(format!(
-                "the provider plugin {provider} is not supported: programs are not loaded; use {OBJECT_PLUGIN}, web or job"
-            )),
-        }
-    }
-
     /// Replaces values of Secrets in a text.
     pub(crate) fn masked(&self, text: &str) -> String {
         // Two letters replaced everywhere would make a text unreadable and hide nothing.

@@ -15,6 +15,7 @@ pub mod kind;
 pub mod kserve;
 pub mod manifest;
 pub mod process;
+pub mod prometheus;
 pub mod proxy;
 pub mod scenario;
 
@@ -28,6 +29,7 @@ pub use git::{GitRepo, HttpGit, SshGit};
 pub use kind::Kind;
 pub use kserve::Kserve;
 pub use process::{Driftless, Serve};
+pub use prometheus::{MetricSource, Prometheus};
 pub use proxy::ApiProxy;
 pub use scenario::{Given, World, given};
 

@@ -19,6 +19,7 @@ use serde_json::Value as Json;
 
 use super::argument::{self, Filled, Values};
 use super::{length, need, problem};
+use crate::provider;
 use crate::source::{Counts, MetricSource};
 
 /// Measurements kept of a metric, at most.
@@ -163,9 +164,7 @@ pub(super) fn lower(
         dry_run,
         retention: rules.retention(&metric.name),
     };
-    source
-        .check()
-        .map_err(|message| problem(at, source.masked(&message)))?;
+    provider::check(&source).map_err(|message| problem(at, source.masked(&message)))?;
     let metric = Metric {
         dry_run,
         answer_within,

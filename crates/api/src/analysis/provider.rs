@@ -72,6 +72,9 @@ object! {
         address: String,
         /// The query.
         query: String,
+        /// Several queries by name instead of one, for `compare`: `canary.bad`, `canary.total`, `stable.bad`, `stable.total`.
+        /// A field of Driftless.
+        queries: BTreeMap<String, String>,
         /// Seconds after which an answer is given up; 30 when absent.
         timeout: Option<i64>,
         /// Does not check the server's certificate.

@@ -539,6 +539,19 @@ impl Check {
             if !metric.success_condition.is_empty() || !metric.failure_condition.is_empty() {
                 self.add(at, "compare judges by itself: no conditions beside it");
             }
+            if let Some(prometheus) = &metric.provider.prometheus {
+                let wanted = ["canary.bad", "canary.total", "stable.bad", "stable.total"];
+                // Against a limit the stable version is not asked for.
+                let wanted = wanted
+                    .iter()
+                    .take(if compare.limit.is_some() { 2 } else { 4 });
+                for name in wanted.filter(|name| !prometheus.queries.contains_key(**name)) {
+                    self.add(
+                        format!("{at}.provider.prometheus.queries"),
+                        format!("{name} is missing: compare needs counts of bad events and of all"),
+                    );
+                }
+            }
         }
     }
 

@@ -4,9 +4,11 @@ use std::cmp::Ordering;
 
 use super::function::Function;
 use super::parse::{Node, Operator};
+use super::pattern::Pattern;
 use crate::value::Value;
 
 /// Why nothing can be said.
+#[derive(Clone)]
 pub(super) struct Unknown(pub(super) String);
 
 type Answer = Result<Value, Unknown>;
@@ -17,6 +19,7 @@ pub(super) fn run(node: &Node, result: &Value) -> Answer {
     Evaluation {
         result,
         items: Vec::new(),
+        variables: Vec::new(),
         budget: BUDGET,
     }
     .value(node)
@@ -25,6 +28,7 @@ pub(super) fn run(node: &Node, result: &Value) -> Answer {
 struct Evaluation<'a> {
     result: &'a Value,
     items: Vec<Value>,
+    variables: Vec<Answer>,
     budget: usize,
 }
 
@@ -75,6 +79,31 @@ impl Evaluation<'_> {
                 items.map(Value::List)
             }
             Node::Call(function, arguments) => self.call(*function, arguments),
+            Node::Matches(text, pattern) => {
+                let text = self.value(text)?;
+                matched(&text, pattern)
+            }
+            Node::Let(value, body) => {
+                // A value that is not known matters only where it is used.
+                let value = self.value(value);
+                self.variables.push(value);
+                let answer = self.value(body);
+                self.variables.pop();
+                answer
+            }
+            Node::Variable(place) => {
+                // Names used twice in names used twice grow fast: all of a copy is paid for, before it is made.
+                let size = match self.variables.get(*place) {
+                    Some(Ok(value)) => weight(value),
+                    _ => 1,
+                };
+                match self.budget.checked_sub(size) {
+                    Some(left) => self.budget = left,
+                    None => return unknown("the condition takes too much work"),
+                }
+                let found = self.variables.get(*place).cloned();
+                found.unwrap_or_else(|| unknown("the variable has no value"))
+            }
         }
     }
 
@@ -171,6 +200,13 @@ impl Evaluation<'_> {
             Operator::Contains => texts(&left, &right, |a, b| a.contains(b)),
             Operator::StartsWith => texts(&left, &right, |a, b| a.starts_with(b)),
             Operator::EndsWith => texts(&left, &right, |a, b| a.ends_with(b)),
+            Operator::Matches => match &right {
+                Value::Text(pattern) => match Pattern::new(pattern) {
+                    Ok(pattern) => matched(&left, &pattern),
+                    Err(why) => unknown(why),
+                },
+                other => unknown(format!("{} is no pattern", other.kind())),
+            },
             Operator::Range => self.range(&left, &right),
             _ => arithmetic(operator, &left, &right),
         }
@@ -278,6 +314,23 @@ impl Evaluation<'_> {
             };
         }
         quantified(function, &items, results)
+    }
+}
+
+/// Returns the number of values in a value.
+fn weight(value: &Value) -> usize {
+    match value {
+        Value::List(items) => 1 + items.iter().map(weight).sum::<usize>(),
+        Value::Map(map) => 1 + map.values().map(weight).sum::<usize>(),
+        _ => 1,
+    }
+}
+
+fn matched(text: &Value, pattern: &Pattern) -> Answer {
+    match text {
+        Value::Text(text) => Ok(Value::Bool(pattern.is_match(text))),
+        Value::Null => unknown("no data"),
+        other => unknown(format!("{} is not a text", other.kind())),
     }
 }
 

@@ -11,6 +11,7 @@ mod evaluate;
 mod function;
 mod lex;
 mod parse;
+mod pattern;
 
 use crate::value::Value;
 

@@ -2,6 +2,7 @@
 
 use super::function::Function;
 use super::lex::{Kind, Token};
+use super::pattern::Pattern;
 use crate::value::Value;
 
 #[derive(Clone, PartialEq, Debug)]
@@ -20,6 +21,12 @@ pub(super) enum Node {
     Choice(Box<Node>, Box<Node>, Box<Node>),
     List(Vec<Node>),
     Call(Function, Vec<Node>),
+    /// `matches` with a pattern that is known.
+    Matches(Box<Node>, Pattern),
+    /// `let`: a value, and the expression that may use it.
+    Let(Box<Node>, Box<Node>),
+    /// A value of `let`, counted from the outermost one.
+    Variable(usize),
 }
 
 impl Node {
@@ -46,7 +53,7 @@ impl Node {
                 }
             }
             Self::Not(inner) => inner.compared(into),
-            Self::Binary(_, left, right) => {
+            Self::Binary(_, left, right) | Self::Let(left, right) => {
                 left.compared(into);
                 right.compared(into);
             }
@@ -81,6 +88,7 @@ pub(super) enum Operator {
     Contains,
     StartsWith,
     EndsWith,
+    Matches,
     Range,
     Add,
     Subtract,
@@ -103,6 +111,7 @@ pub(super) fn parse(tokens: &[Token], length: usize) -> Result<Node, Problem> {
         length,
         depth: 0,
         links: 0,
+        variables: Vec::new(),
     };
     let root = parser.expression()?;
     match parser.peek() {
@@ -120,6 +129,7 @@ struct Parser<'a> {
     length: usize,
     depth: usize,
     links: usize,
+    variables: Vec<&'a str>,
 }
 
 impl<'a> Parser<'a> {
@@ -175,6 +185,11 @@ impl<'a> Parser<'a> {
         if self.depth > DEEPEST {
             return Err(self.unexpected("nested too deeply"));
         }
+        if self.take_name("let") {
+            let node = self.declaration()?;
+            self.depth -= 1;
+            return Ok(node);
+        }
         let condition = self.binary(0)?;
         let node = if self.take("?") {
             let yes = self.expression()?;
@@ -188,6 +203,31 @@ impl<'a> Parser<'a> {
         Ok(node)
     }
 
+    /// Reads `name = value; expression`.
+    fn declaration(&mut self) -> Result<Node, Problem> {
+        let (at, name) = match self.peek() {
+            Some(Token {
+                at,
+                kind: Kind::Name(name),
+            }) => (*at, name.as_str()),
+            _ => return Err(self.unexpected("a name is missing")),
+        };
+        let is_taken = matches!(name, "result" | "true" | "false" | "nil" | "null" | "let")
+            || Function::named(name).is_some()
+            || self.variables.contains(&name);
+        if is_taken {
+            return Err((at, format!("{name} has a meaning already")));
+        }
+        self.next += 1;
+        self.expect("=")?;
+        let value = self.expression()?;
+        self.expect(";")?;
+        self.variables.push(name);
+        let body = self.expression()?;
+        self.variables.pop();
+        Ok(Node::Let(value.into(), body.into()))
+    }
+
     /// Reads operators that bind at least as strongly as `level`.
     fn binary(&mut self, level: u8) -> Result<Node, Problem> {
         let mut left = self.unary()?;
@@ -195,6 +235,7 @@ impl<'a> Parser<'a> {
             if strength < level {
                 break;
             }
+            let at = self.peek().map_or(self.length, |token| token.at);
             self.next += tokens;
             self.link()?;
             // `**` binds to the right.
@@ -209,7 +250,13 @@ impl<'a> Parser<'a> {
             }
             let right = self.binary(right_level)?;
             self.depth -= 1;
-            left = Node::Binary(operator, left.into(), right.into());
+            left = match (operator, right) {
+                (Operator::Matches, Node::Value(Value::Text(pattern))) => {
+                    let pattern = Pattern::new(&pattern).map_err(|message| (at, message))?;
+                    Node::Matches(left.into(), pattern)
+                }
+                (operator, right) => Node::Binary(operator, left.into(), right.into()),
+            };
         }
         Ok(left)
     }
@@ -244,6 +291,7 @@ impl<'a> Parser<'a> {
                 "contains" => (O::Contains, 4),
                 "startsWith" => (O::StartsWith, 4),
                 "endsWith" => (O::EndsWith, 4),
+                "matches" => (O::Matches, 4),
                 "not" => {
                     let next = self.tokens.get(self.next + 1)?;
                     let is_in = matches!(&next.kind, Kind::Name(name) if name == "in");
@@ -378,6 +426,10 @@ impl<'a> Parser<'a> {
             "true" => Ok(Node::Value(Value::Bool(true))),
             "false" => Ok(Node::Value(Value::Bool(false))),
             "nil" | "null" => Ok(Node::Value(Value::Null)),
+            name if self.variables.contains(&name) => {
+                let place = self.variables.iter().position(|known| *known == name);
+                Ok(Node::Variable(place.unwrap_or(0)))
+            }
             _ => Err((
                 at,
                 format!("{name} is not known; the measured value is called result"),

@@ -1,5 +1,7 @@
 //! Conditions as templates write them.
 
+use std::fmt::Write as _;
+
 use serde_json::json;
 
 use super::*;
@@ -210,4 +212,60 @@ fn the_number_a_condition_compares_with() {
         let condition = Expression::parse(condition).unwrap();
         assert_eq!(condition.threshold(), wanted, "{}", condition.text());
     }
+}
+
+#[test]
+fn patterns_and_names() {
+    let (yes, no) = (Some(true), Some(false));
+    for (condition, result, wanted) in [
+        ("result matches '^v[0-9]+$'", json!("v12"), yes),
+        (
+            "result.state matches \"(?i)^ready\" && true",
+            json!({"state": "Ready!"}),
+            yes,
+        ),
+        ("not (result matches 'err')", json!("an error"), no),
+        ("result[0] matches result[1]", json!(["abc", "^a"]), yes),
+        ("result matches 'x'", json!(null), None),
+        ("!(result matches 'x')", json!(3), None),
+        ("result[0] matches result[1]", json!(["abc", "("]), None),
+        (
+            "let rate = result[0] / result[1]; rate < 0.05",
+            json!([1, 100]),
+            yes,
+        ),
+        ("let a = 1; let b = a + 1; result == b", json!(2), yes),
+        ("let x = result[5]; true", json!([]), yes),
+        ("let x = result[5]; x < 1", json!([]), None),
+        (
+            "all(result, {let twice = # * 2; twice > 3})",
+            json!([2, 3]),
+            yes,
+        ),
+        ("(let x = result; x > 1) && true", json!(0), no),
+    ] {
+        assert_eq!(holds(condition, result), wanted, "{condition}");
+    }
+    for (condition, words) in [
+        ("result matches '('", "no regular expression"),
+        ("let result = 1; result", "a meaning already"),
+        ("let x = 1; let x = 2; x", "a meaning already"),
+        ("let x = 1", "; is missing"),
+        ("let = 1; 2", "a name is missing"),
+        ("(let x = 1; x) > x", "x is not known"),
+    ] {
+        let error = Expression::parse(condition).unwrap_err().to_string();
+        assert!(error.contains(words), "{condition}: {error}");
+    }
+}
+
+#[test]
+fn names_that_double_each_other_end() {
+    let mut condition = "let a0 = [1, 2]; ".to_owned();
+    for number in 1..28 {
+        let before = number - 1;
+        let _ = write!(condition, "let a{number} = [a{before}, a{before}]; ");
+    }
+    condition += "len(a27) == 2";
+    assert_eq!(holds(&condition, json!(null)), None);
 }
