@@ -23,7 +23,7 @@ help: ## list the targets
 setup: ## install what is missing, or say in one line what it is
 	@tools/setup.sh
 
-demo: setup tools ui ## start a cluster, Driftless and a Git repository to play with
+demo: setup $(DEVCLUSTER) $(KSERVE) ui ## start a cluster, Driftless and a Git repository to play with
 	$(CARGO) build --package driftless
 	@tools/demo/run.sh
 

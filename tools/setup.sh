@@ -14,6 +14,7 @@ need make make
 need sshd openssh-server
 need chromium chromium
 need prometheus prometheus
+need openssl openssl
 
 # sshd is not on every user's PATH.
 [ -x /usr/sbin/sshd ] && packages=("${packages[@]/openssh-server/}")

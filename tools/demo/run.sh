@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The main job on this machine: a throw-away Kubernetes, Driftless, a Git repository with a serving stack in dev, test
-# and prod, and three things to try. Ctrl-C stops everything and leaves nothing behind.
+# The main job on this machine: a throw-away Kubernetes with KServe and Prometheus, Driftless, a Git repository with a
+# serving stack in dev, test and prod and a model, and five things to try. Ctrl-C stops everything and leaves nothing behind.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -10,14 +10,14 @@ listen=${DRIFTLESS_DEMO_LISTEN:-127.0.0.1:8080}
 devcluster=$root/target/tools/devcluster
 driftless=${DRIFTLESS_BIN:-$root/target/debug/driftless}
 repo=$demo/serving
-cluster_pid='' serve_pid=''
+cluster_pid='' serve_pid='' kserve_pid='' requests_pid='' prometheus_pid=''
 
 say() { printf '%s\n' "$*"; }
 
 stop() {
   trap '' INT TERM HUP EXIT
   say ""; say "Stopping …"
-  for pid in $serve_pid $cluster_pid; do
+  for pid in $serve_pid $kserve_pid $requests_pid $prometheus_pid $cluster_pid; do
     kill "$pid" 2>/dev/null || true
     wait "$pid" 2>/dev/null || true
   done
@@ -42,6 +42,9 @@ wait_for() { # seconds, what, its log, its process, command…
 }
 
 is_taken() { (exec 3<>"/dev/tcp/${1%:*}/${1##*:}") 2>/dev/null; }
+
+# shellcheck source=tools/demo/models.sh
+source tools/demo/models.sh
 
 if [ -e "$demo" ]; then
   [ -e "$demo/.driftless-demo" ] || fail "$demo exists and is not a demo folder; move it away or set DRIFTLESS_DEMO_DIR." /dev/null
@@ -71,6 +74,10 @@ exec "$devcluster" kubectl --kubeconfig "$demo/cluster/kubeconfig" "\$@"
 TEXT
 chmod +x "$demo/kubectl"
 
+say "Starting KServe and Prometheus …"
+start_kserve
+start_metrics
+
 say "Starting Driftless …"
 "$driftless" serve --kubeconfig "$demo/cluster/kubeconfig" --data-dir "$demo/data" --listen "$listen" --apply-crds \
   >"$demo/driftless.log" 2>&1 &
@@ -80,12 +87,13 @@ address=$(cat "$demo/data/address")
 
 say "Creating the Git repository and the applications …"
 mkdir -p "$repo" && cp -R examples/serving/. "$repo"
+sed -i "s|\${PROMETHEUS}|$prometheus|" "$repo/models/fraud.yaml"
 git -C "$repo" init --quiet --initial-branch main
 git -C "$repo" config user.name "Demo User"
 git -C "$repo" config user.email demo@example.com
 git -C "$repo" config commit.gpgsign false
 git -C "$repo" add --all
-git -C "$repo" commit --quiet --message "Serve the fraud detector in dev, test and prod"
+git -C "$repo" commit --quiet --message "Serve the fraud detector in dev, test and prod, and a model of it"
 mkdir -p "$repo/.git/hooks"
 cat >"$repo/.git/hooks/post-commit" <<TEXT
 #!/bin/sh
@@ -108,7 +116,7 @@ cat <<TEXT
   Driftless is up:   http://$address
   Log in with:       admin / $password
 
-  Three things to try in another terminal, in $root.
+  Five things to try in another terminal, in $root.
   Watch them at http://$address/applications/argocd/fraud-detector-dev
 
   1. Commit a change; it is running a moment later:
@@ -119,6 +127,13 @@ cat <<TEXT
 
   3. Roll back; the bad revision is quarantined and automation stays on:
      $short/kubectl -n argocd annotate application fraud-detector-dev driftless.dev/rollback=previous
+
+  4. Release a good model; it takes 10 % of the traffic, is judged by its errors, and takes all of it after a minute:
+     sed -i 's|fraud/v1|fraud/v2|' $short/serving/models/fraud.yaml && git -C $short/serving commit -qam "Fraud model v2"
+     Watch it at http://$address/applications/argocd/fraud-model?view=models
+
+  5. Release a bad one; it goes back by itself and is quarantined, and the next commit is tried again:
+     sed -i 's|fraud/v2|fraud/v3|' $short/serving/models/fraud.yaml && git -C $short/serving commit -qam "Fraud model v3"
 
   Ctrl-C stops everything.
 

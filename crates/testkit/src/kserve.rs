@@ -114,8 +114,8 @@ impl Kserve {
         tail(&self.log, lines)
     }
 
-    /// Returns an InferenceService of the runtime that is installed, with so many pods.
-    pub fn inference_service(namespace: &str, name: &str, model: &str, pods: u32) -> Value {
+    /// Returns an InferenceService of the runtime that is installed, with so many pods, for the model at a storage URI.
+    pub fn inference_service(namespace: &str, name: &str, storage: &str, pods: u32) -> Value {
         json!({
             "apiVersion": "serving.kserve.io/v1beta1",
             "kind": "InferenceService",
@@ -124,8 +124,7 @@ impl Kserve {
             "spec": {"predictor": {
                 "minReplicas": pods,
                 "maxReplicas": pods,
-                "model": {"modelFormat": {"name": "demo"}, "runtime": RUNTIME,
-                    "env": [{"name": "MODEL", "value": model}]},
+                "model": {"modelFormat": {"name": "demo"}, "runtime": RUNTIME, "storageUri": storage},
             }},
         })
     }

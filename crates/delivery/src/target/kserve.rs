@@ -1,6 +1,6 @@
 //! InferenceService of KServe in Standard mode (v0.20 or newer). The new version is an entry of `spec.canary`, for which
 //! KServe makes a Deployment and a Service of its own; a version is promoted by giving its name to the predictor, so that
-//! its pods go on.
+//! its pods go on. KServe refuses that when the storage URI is the same: then the stable pods are replaced instead.
 //!
 //! Two things KServe leaves to others:
 //! - It takes the canary's pods off the stable version's (`minReplicas`): the stable predictor asks for so many more here.
@@ -263,6 +263,58 @@ impl InferenceService {
         )))
     }
 
+    /// Makes the stable predictor the new version under its old name: KServe takes a new name for a new model alone, that is
+    /// for another storage URI. Its pods are replaced while the canary has all traffic.
+    async fn replace(cx: &Ctx, live: &Value) -> Result<Promoted> {
+        let wanted = cx.wanted()?;
+        let names = names(cx, live, &wanted.version);
+        let applied = cx.dry_apply(&wanted.object).await?;
+        if bare(&applied) != bare(live) {
+            let mut predictor = bare(&wanted.object);
+            let old = bare(live);
+            predictor = merge_patch::create(&old, &predictor);
+            Self::edit(cx, |_| Ok(Some(json!({"spec": {"predictor": predictor}})))).await?;
+            return Ok(Promoted::NotYet(
+                "the stable version's pods are replaced".to_owned(),
+            ));
+        }
+        let deployment = cx.read(&deployments(), &names.stable).await?;
+        if !deployment.is_some_and(|one| is_complete(&one)) {
+            return Ok(Promoted::NotYet(
+                "the stable version's pods are replaced".to_owned(),
+            ));
+        }
+        Self::ready(cx, &names.stable).await?;
+        Self::edit_route(cx, |route| {
+            let patch = Router::HttpRoute.patch(route, &names, 0);
+            patch
+                .map(Some)
+                .map_err(|error| Error::Refused(format!("HTTPRoute {}: {error}", route_name(cx))))
+        })
+        .await?;
+        Self::take_out(cx, &wanted.version).await?;
+        Ok(Promoted::NotYet("the canary's pods go".to_owned()))
+    }
+
+    /// Removes a version's entry, and gives the stable predictor its own numbers of pods.
+    async fn take_out(cx: &Ctx, version: &str) -> Result<()> {
+        let route = read_route(cx).await.ok();
+        let name = inner_name(version);
+        Self::edit(cx, |live| {
+            let before = Before::of(route.as_ref(), live);
+            let rest: Vec<&Value> = entries(live)
+                .iter()
+                .filter(|other| text(other, "/predictor/name") != Some(&name))
+                .collect();
+            Ok(Some(json!({"spec": {
+                "canary": if rest.is_empty() { Value::Null } else { json!(rest) },
+                "predictor": {"minReplicas": before.min, "maxReplicas": before.max},
+            }})))
+        })
+        .await?;
+        Self::clean_route(cx, Some(&service_name(&cx.name, Some(&name)))).await
+    }
+
     /// Leaves the route as KServe made it.
     async fn clean_route(cx: &Ctx, canary: Option<&str>) -> Result<()> {
         let change = |route: &Value| {
@@ -515,34 +567,17 @@ impl Target for InferenceService {
             return Ok(Promoted::Done);
         };
         let name = inner_name(&wanted.version);
-        if entry(&live).is_some() {
-            Self::edit(cx, |live| {
-                let Some((entry, version)) = entry(live) else {
-                    return Ok(None);
-                };
-                if version != wanted.version {
-                    return Err(Error::Refused(format!(
-                        "{version} is not {}",
-                        wanted.version
-                    )));
-                }
-                let mut predictor = wanted
-                    .object
-                    .pointer("/spec/predictor")
-                    .cloned()
-                    .unwrap_or_default();
-                predictor["name"] = name.as_str().into();
-                let rest: Vec<&Value> = entries(live)
-                    .iter()
-                    .filter(|other| *other != entry)
-                    .collect();
-                let old = live.pointer("/spec/predictor").cloned().unwrap_or_default();
-                Ok(Some(json!({"spec": {
-                    "predictor": merge_patch::create(&old, &predictor),
-                    "canary": if rest.is_empty() { Value::Null } else { json!(rest) },
-                }})))
-            })
-            .await?;
+        if let Some((_, version)) = entry(&live) {
+            if version != wanted.version {
+                return Err(Error::Refused(format!(
+                    "{version} is not {}",
+                    wanted.version
+                )));
+            }
+            if storage(&live) == storage(&wanted.object) {
+                return Self::replace(cx, &live).await;
+            }
+            Self::edit(cx, |live| Ok(Some(renamed(live, &wanted.object, &name)))).await?;
             return Ok(Promoted::NotYet(
                 "KServe takes the new version as its own".to_owned(),
             ));
@@ -583,19 +618,7 @@ impl Target for InferenceService {
                 )));
             }
         }
-        let before = Before::of(route.as_ref(), &live);
-        Self::edit(cx, |live| {
-            let rest: Vec<&Value> = entries(live)
-                .iter()
-                .filter(|other| text(other, "/predictor/name") != Some(&inner_name(&version)))
-                .collect();
-            Ok(Some(json!({"spec": {
-                "canary": if rest.is_empty() { Value::Null } else { json!(rest) },
-                "predictor": {"minReplicas": before.min, "maxReplicas": before.max},
-            }})))
-        })
-        .await?;
-        Self::clean_route(cx, Some(&service)).await
+        Self::take_out(cx, &version).await
     }
 
     async fn endpoint(&self, cx: &Ctx) -> Result<(String, u16)> {
@@ -683,6 +706,42 @@ impl Target for InferenceService {
         }
         problems
     }
+}
+
+/// Returns where a predictor's model is stored, of whatever framework it is.
+fn storage(object: &Value) -> Option<&str> {
+    let predictor = object.pointer("/spec/predictor")?.as_object()?;
+    predictor
+        .values()
+        .find_map(|part| part.get("storageUri")?.as_str())
+}
+
+/// Returns the patch that gives the predictor a version's name and content, and takes its entry out.
+fn renamed(live: &Value, wanted: &Value, name: &str) -> Value {
+    let mut predictor = wanted
+        .pointer("/spec/predictor")
+        .cloned()
+        .unwrap_or_default();
+    predictor["name"] = name.into();
+    let rest: Vec<&Value> = entries(live)
+        .iter()
+        .filter(|other| text(other, "/predictor/name") != Some(name))
+        .collect();
+    let old = live.pointer("/spec/predictor").cloned().unwrap_or_default();
+    json!({"spec": {
+        "predictor": merge_patch::create(&old, &predictor),
+        "canary": if rest.is_empty() { Value::Null } else { json!(rest) },
+    }})
+}
+
+/// Says whether a Deployment's controller has done all that its spec asks for.
+fn is_complete(deployment: &Value) -> bool {
+    let wanted = number(deployment, "/spec/replicas").unwrap_or(1);
+    let generation = |pointer: &str| deployment.pointer(pointer).and_then(Value::as_i64);
+    generation("/status/observedGeneration") >= generation("/metadata/generation")
+        && ["updatedReplicas", "readyReplicas", "replicas"]
+            .iter()
+            .all(|field| number(deployment, &format!("/status/{field}")).unwrap_or(0) == wanted)
 }
 
 /// Says whether all backends of a route are one Service.
