@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use driftless_api::analysis::Provider;
 use driftless_core::Secret;
 use driftless_rollout::Value;
+use jiff::SignedDuration;
 
 /// Where one metric of one analysis comes from, and what is shown of it.
 #[derive(Clone, PartialEq, Debug)]
@@ -27,6 +28,8 @@ pub struct MetricSource {
     pub failure: String,
     /// The number that the conditions compare with, when there is one.
     pub threshold: Option<f64>,
+    /// How long an answer may take: longer than the provider's own limit.
+    pub answer_within: SignedDuration,
     /// Whether it is only looked at.
     pub dry_run: bool,
     /// Measurements kept; `None` for the usual number.

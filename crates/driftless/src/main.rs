@@ -33,7 +33,7 @@ enum Command {
     Diff(driftless_cli::diff::Args),
     /// Render a source where it lies, without a cluster
     Template(driftless_cli::template::Args),
-    /// Replay recorded metrics through a rollout, without a cluster
+    /// Look at rollouts, give them commands, and replay recorded metrics
     Rollout(driftless_cli::rollout::Args),
 }
 
@@ -48,9 +48,7 @@ fn main() -> ExitCode {
             driftless_cli::health::run(&args, &mut std::io::stdout().lock()).map_err(Into::into)
         }
         Command::Diff(args) => return diff(&args),
-        Command::Rollout(args) => {
-            driftless_cli::rollout::run(&args, &mut std::io::stdout().lock()).map_err(Into::into)
-        }
+        Command::Rollout(args) => return rollout(&args),
         Command::Template(args) => {
             let (mut out, mut err) = (std::io::stdout().lock(), std::io::stderr().lock());
             match driftless_cli::template::run(&args, &mut out, &mut err) {
@@ -67,6 +65,20 @@ fn main() -> ExitCode {
             let _ = writeln!(std::io::stderr(), "driftless: {error:#}");
             // The generic code of the incumbent's command line (contract §9).
             ExitCode::from(20)
+        }
+    }
+}
+
+/// Exits with the command's own code where it has one.
+fn rollout(args: &driftless_cli::rollout::Args) -> ExitCode {
+    match driftless_cli::rollout::run(args, &mut std::io::stdout().lock()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            use std::io::Write as _;
+            let code = error.exit_code().unwrap_or(20);
+            let error = anyhow::Error::from(error);
+            let _ = writeln!(std::io::stderr(), "driftless: {error:#}");
+            ExitCode::from(code)
         }
     }
 }

@@ -161,6 +161,7 @@ pub(super) fn lower(
         success,
         failure,
         threshold,
+        answer_within,
         dry_run,
         retention: rules.retention(&metric.name),
     };

@@ -1,12 +1,20 @@
 //! `driftless rollout`: works with ModelRollouts.
 
+mod command;
+mod connect;
 mod record;
+mod show;
+mod watch;
+
+pub use command::CommandArgs;
+pub use watch::{GetArgs, ListArgs, WatchArgs};
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use driftless_analysis::lower;
 use driftless_api::analysis::AnalysisTemplate;
+use driftless_api::rollout::handover::CommandVerb;
 use driftless_api::rollout::{Problem, validate, validation};
 use driftless_api::{ModelRollout, duration, read};
 use driftless_rollout::simulate::{self, Report, Scenario};
@@ -24,6 +32,22 @@ pub struct Args {
 
 #[derive(clap::Subcommand, Debug, Clone)]
 enum Command {
+    /// Show a rollout with its steps, metrics and decisions
+    Get(GetArgs),
+    /// List rollouts
+    List(ListArgs),
+    /// Follow a rollout until it is interrupted, or until it is where it is waited for
+    Watch(WatchArgs),
+    /// Go on from a pause, an open analysis or a held failure
+    Promote(CommandArgs),
+    /// Skip what is left of the steps
+    PromoteFull(CommandArgs),
+    /// Go back to the version before
+    Abort(CommandArgs),
+    /// Try again
+    Retry(CommandArgs),
+    /// Stop before the next step
+    Pause(CommandArgs),
     /// Replay recorded metrics through a rollout, without a cluster
     Simulate(SimulateArgs),
 }
@@ -117,14 +141,113 @@ pub enum Error {
     /// The rollout or a template is wrong.
     #[error("the rollout cannot be used:\n{}", .0.iter().map(|problem| format!("  {problem}")).collect::<Vec<_>>().join("\n"))]
     Invalid(Vec<Problem>),
+    /// The kubeconfig cannot be used.
+    #[error("the kubeconfig cannot be used: {0}")]
+    Kubeconfig(String),
+    /// The cluster does not do what it is asked.
+    #[error("{doing}: {why}")]
+    Cluster {
+        /// What was being done.
+        doing: String,
+        /// The cluster's words.
+        why: String,
+    },
+    /// Something is not there.
+    #[error("{0}: it is not there")]
+    Missing(String),
+    /// The cluster does not know ModelRollouts.
+    #[error(
+        "the cluster knows no ModelRollouts: install them with `driftless crds | kubectl apply -f -`"
+    )]
+    NoKind,
+    /// There is no such rollout.
+    #[error("there is no rollout {name} in namespace {namespace}")]
+    NoRollout {
+        /// Its name.
+        name: String,
+        /// The namespace.
+        namespace: String,
+    },
+    /// The rollout has no such target.
+    #[error("the rollout has no target {target}; it has: {known}")]
+    NoTarget {
+        /// The target.
+        target: String,
+        /// Those it has.
+        known: String,
+    },
+    /// Others change the object all the time.
+    #[error("the rollout was changed by somebody else meanwhile: try again")]
+    Changed,
+    /// Another command is on its way.
+    #[error("another command is not carried out yet: {0}")]
+    Pending(String),
+    /// The command vanished without being carried out.
+    #[error(
+        "the command was not carried out: it was refused, or replaced by another one; the rollout says: {0}"
+    )]
+    Refused(String),
+    /// The command was not carried out in time.
+    #[error("the command is written and was not carried out within {}: {hint}", duration::render(*.after))]
+    NotYet {
+        /// How long was waited.
+        after: SignedDuration,
+        /// What can be the matter.
+        hint: String,
+    },
+    /// The rollout is where it will not leave by itself.
+    #[error("the rollout is {phase}: {message}")]
+    Elsewhere {
+        /// Its phase.
+        phase: String,
+        /// Its words.
+        message: String,
+    },
+    /// The time to watch is over.
+    #[error("the rollout is not there after {}", duration::render(*.0))]
+    TimedOut(SignedDuration),
     /// The answer could not be written.
     #[error("writing the answer")]
     Write(#[source] io::Error),
 }
 
+impl Error {
+    /// Returns the exit code: 1 for a rollout that ended elsewhere, 2 for one that was not there in time, and the usual one
+    /// of the program for everything else.
+    pub fn exit_code(&self) -> Option<u8> {
+        match self {
+            Self::Elsewhere { .. } => Some(1),
+            Self::TimedOut(_) => Some(2),
+            _ => None,
+        }
+    }
+}
+
 /// Runs a command.
 pub fn run(args: &Args, out: &mut dyn Write) -> Result<(), Error> {
-    match &args.command {
+    if let Command::Simulate(args) = &args.command {
+        return simulate(args, out);
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Error::Cluster {
+            doing: "starting".to_owned(),
+            why: error.to_string(),
+        })?;
+    runtime.block_on(in_cluster(&args.command, out))
+}
+
+async fn in_cluster(command: &Command, out: &mut dyn Write) -> Result<(), Error> {
+    match command {
+        Command::Get(args) => watch::get(args, out).await,
+        Command::List(args) => watch::list(args, out).await,
+        Command::Watch(args) => watch::watch(args, out).await,
+        Command::Promote(args) => command::run(CommandVerb::Promote, args, out).await,
+        Command::PromoteFull(args) => command::run(CommandVerb::PromoteFull, args, out).await,
+        Command::Abort(args) => command::run(CommandVerb::Abort, args, out).await,
+        Command::Retry(args) => command::run(CommandVerb::Retry, args, out).await,
+        Command::Pause(args) => command::run(CommandVerb::Pause, args, out).await,
         Command::Simulate(args) => simulate(args, out),
     }
 }

@@ -1,6 +1,11 @@
 //! Commands, from arguments to output.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
 
 mod crds;
 mod rollout;
+mod rollout_cluster;
