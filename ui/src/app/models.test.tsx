@@ -154,10 +154,13 @@ describe('one model', () => {
     const table = within(within(metrics).getByRole('article', { name: 'time-to-first-token-p90' })).getByRole('table');
     expect(within(table).getAllByRole('row')).toHaveLength(61);
     expect(within(table).getAllByText('Inconclusive')).toHaveLength(3);
+    // The choice is remembered; the other tests want charts.
+    await user.click(within(metrics).getByRole('radio', { name: 'Charts' }));
   });
 
-  it('does what Argo Rollouts calls by other names', async () => {
+  it('may be Argo Rollouts’, whose actions have other names and whose measurements are in AnalysisRuns', async () => {
     const { user, server } = await renderApp(`${ALL}&node=argoproj.io/Rollout/risk-dev/gateway`);
+    expect(await screen.findByRole('slider', { name: /^error-rate/ })).toHaveAttribute('aria-valuemax', '14');
     expect(await screen.findByRole('img', { name: 'New version 20 %, stable version 80 %' })).toBeInTheDocument();
     await user.click(await screen.findByRole('button', { name: 'Approve' }));
     await waitFor(() => expect(server.requests.find((request) => request.path.endsWith('/actions/v2'))?.body).toMatchObject({ kind: 'Rollout', action: 'resume' }));

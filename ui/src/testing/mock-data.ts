@@ -56,7 +56,7 @@ export function makeWorld(index: number): World {
   const rollouts = makeRollouts(index, name, namespace);
   for (const { node } of rollouts) {
     tree.nodes.push(node);
-    resources.push({ group: node.group, version: node.version, kind: node.kind, namespace, name: node.name, status: 'Synced', health: node.health });
+    if (!node.parentRefs) resources.push({ group: node.group, version: node.version, kind: node.kind, namespace, name: node.name, status: 'Synced', health: node.health });
   }
   const app: Application = {
     apiVersion: 'argoproj.io/v1alpha1',

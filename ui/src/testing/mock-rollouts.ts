@@ -99,7 +99,8 @@ const approval = {
 export function makeRollouts(index: number, name: string, namespace: string): MockRollout[] {
   if (index === 3) return [single(name, namespace)];
   if (index !== 6) return [];
-  return [...everyState(namespace), argo(namespace)];
+  const gateway = argo(namespace);
+  return [...everyState(namespace), gateway, analysisRun(namespace, gateway.node)];
 }
 
 function single(name: string, namespace: string): MockRollout {
@@ -168,6 +169,18 @@ function argo(namespace: string): MockRollout {
         phase: 'Paused', message: 'CanaryPauseStep', currentStepIndex: 1, currentPodHash: '6d5f8b7c9', stableRS: '84c9d5b6f', replicas: 5, updatedReplicas: 1, readyReplicas: 5, availableReplicas: 5,
         pauseConditions: [{ reason: 'CanaryPauseStep', startTime: minutesAgo(9) }], canary: { weights: { canary: { weight: 20 }, stable: { weight: 80 } } },
       },
+    },
+  };
+}
+
+function analysisRun(namespace: string, owner: ResourceNode): MockRollout {
+  const measurements = series(14, (index) => ({ value: digits(0.02 + 0.01 * noise(index, 2)), phase: 'Successful' })).map(({ at, value, phase }) => ({ finishedAt: at, value: `[${value ?? 0}]`, phase }));
+  return {
+    node: { group: 'argoproj.io', version: 'v1alpha1', kind: 'AnalysisRun', namespace, name: 'gateway-6d5f8b7c9-2', uid: 'run-gateway', resourceVersion: nextVersion(), createdAt: minutesAgo(15), parentRefs: [owner], health: { status: 'Progressing' } },
+    object: {
+      apiVersion: 'argoproj.io/v1alpha1', kind: 'AnalysisRun', metadata: { name: 'gateway-6d5f8b7c9-2', namespace, labels: { 'rollout-type': 'Background' } },
+      spec: { metrics: [{ name: 'error-rate', successCondition: 'result[0] < 0.05' }] },
+      status: { phase: 'Running', metricResults: [{ name: 'error-rate', phase: 'Running', measurements }] },
     },
   };
 }

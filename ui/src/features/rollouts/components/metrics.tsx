@@ -12,12 +12,12 @@ import styles from './metrics.module.css';
 export type Face = 'chart' | 'table';
 
 /** What the versions are judged by: a card for each metric, by analysis. */
-export function Metrics({ target }: { target: RolloutTarget }) {
+export function Metrics({ target, metrics, none }: { target: RolloutTarget; metrics: readonly RolloutMetric[]; none: string }) {
   const { t } = useTranslation();
   const titleOf = useStepTitle();
   const [face, setFace] = useState<Face>(readPreference('metrics') === 'table' ? 'table' : 'chart');
   const [moment, setMoment] = useState<number>();
-  const groups = useMemo(() => groupsOf(target.metrics, target.index), [target.metrics, target.index]);
+  const groups = useMemo(() => groupsOf(metrics, target.index), [metrics, target.index]);
   const heading = (analysis: string) => {
     const at = /^step (\d+)$/.exec(analysis)?.[1];
     if (at === undefined) return analysis === 'background' ? t('rollout.background') : analysis || t('rollout.analysis');
@@ -28,7 +28,7 @@ export function Metrics({ target }: { target: RolloutTarget }) {
     <section className={styles.metrics} aria-label={t('rollout.metrics')}>
       <div className={styles.head}>
         <h3 className={styles.title}>{t('rollout.metrics')}</h3>
-        {target.metrics.length > 0 ? (
+        {metrics.length > 0 ? (
           <>
             <Legend />
             <Segmented
@@ -46,12 +46,12 @@ export function Metrics({ target }: { target: RolloutTarget }) {
           </>
         ) : null}
       </div>
-      {target.metrics.length === 0 ? <p className={styles.none}>{t('rollout.noMetrics')}</p> : null}
-      {groups.map(([analysis, metrics]) => (
+      {metrics.length === 0 ? <p className={styles.none}>{none}</p> : null}
+      {groups.map(([analysis, members]) => (
         <div key={analysis} className={styles.group} role="group" aria-label={heading(analysis)}>
           <h4 className={styles.analysis}>{heading(analysis)}</h4>
           <div className={styles.grid}>
-            {metrics.map((metric) => <MetricCard key={metric.name} metric={metric} face={face} moment={moment} onMoment={setMoment} />)}
+            {members.map((metric) => <MetricCard key={metric.name} metric={metric} face={face} moment={moment} onMoment={setMoment} />)}
           </div>
         </div>
       ))}

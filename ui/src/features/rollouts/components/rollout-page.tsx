@@ -6,6 +6,7 @@ import { KindIcon } from '@/components/kind-icon';
 import { RolloutPhase } from '@/components/status';
 import type { AppId } from '@/lib/application';
 import type { Rollout, RolloutTarget } from '@/lib/rollout';
+import { useAnalysisRuns } from '../hooks/use-analysis-runs';
 import type { RolloutEntry } from '../hooks/use-rollouts';
 import { useReason } from '../hooks/use-reason';
 import { Decisions } from './decisions';
@@ -50,8 +51,9 @@ export function RolloutPage({ id, entry, targetName, onTarget, onBack, onShowObj
 
 function Shown({ id, entry, rollout, target, onTarget }: { id: AppId; entry: RolloutEntry; rollout: Rollout; target: RolloutTarget; onTarget: (name: string) => void }) {
   const { t } = useTranslation();
-  // Argo Rollouts keeps measurements and decisions in objects of its own.
-  const judged = rollout.kind === 'ModelRollout';
+  // Argo Rollouts keeps its measurements in objects of their own, and no decisions.
+  const argo = rollout.kind === 'Rollout';
+  const runs = useAnalysisRuns(id, entry.ref, argo);
   return (
     <>
       <header className={styles.header}>
@@ -76,9 +78,9 @@ function Shown({ id, entry, rollout, target, onTarget }: { id: AppId; entry: Rol
         <div className={styles.side}>
           <Steps target={target} />
           <Quarantine target={target} />
-          {judged ? <Decisions target={target} /> : null}
+          {argo ? null : <Decisions target={target} />}
         </div>
-        {judged ? <Metrics key={target.name} target={target} /> : <p className={styles.reduced}>{t('rollout.reduced')}</p>}
+        <Metrics key={target.name} target={target} metrics={argo ? runs : target.metrics} none={t(argo ? 'rollout.noRuns' : 'rollout.noMetrics')} />
       </div>
     </>
   );

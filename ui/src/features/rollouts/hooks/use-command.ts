@@ -34,7 +34,8 @@ export function useCommand(id: AppId, ref: ResourceRef, rollout: Rollout, target
   const [sent, setSent] = useState<Sent>();
   const state = stateOf(target);
   const known = listed.data;
-  const choices = offersOf(rollout, target).flatMap((offer): Choice[] => {
+  // Without the list the server decides; while it is on its way nothing is offered that might vanish again.
+  const choices = (listed.isPending ? [] : offersOf(rollout, target)).flatMap((offer): Choice[] => {
     const action = known?.find((each) => each.name === offer.action);
     if (known && !action) return [];
     const forAll = rollout.targets.length > 1 && !action?.params?.some((each) => each.name === 'target');
