@@ -224,11 +224,17 @@ pub fn confirm(local: &Comparison, server: Comparison) -> Comparison {
     if local.differences.len() >= MAX_DIFFERENCES {
         return server;
     }
+    let seen_by_server: Vec<String> = server
+        .differences
+        .iter()
+        .map(|other| unlabelled(&other.path))
+        .collect();
     let seen = |one: &&Difference| {
-        let mut others = server.differences.iter();
+        let path = unlabelled(&one.path);
         server.differences.len() >= MAX_DIFFERENCES
-            || others
-                .any(|other| is_within(&one.path, &other.path) || is_within(&other.path, &one.path))
+            || seen_by_server
+                .iter()
+                .any(|other| is_within(&path, other) || is_within(other, &path))
     };
     Comparison {
         strategy: Strategy::Server,
@@ -236,6 +242,23 @@ pub fn confirm(local: &Comparison, server: Comparison) -> Comparison {
         doubtful: false,
         version_differs: false,
     }
+}
+
+/// Returns a path without what tells the items of its lists apart: the server's answer says nothing of who owns which item,
+/// so the items of a custom kind have a number there and a name here.
+fn unlabelled(path: &str) -> String {
+    let mut plain = String::with_capacity(path.len());
+    let mut rest = path;
+    while let Some((before, after)) = rest.split_once('[') {
+        let (label, after) = after.split_once(']').unwrap_or((after, ""));
+        let is_item = label.contains('=') || label.chars().all(|c| c.is_ascii_digit());
+        plain.push_str(before);
+        plain.push('[');
+        plain.push_str(if is_item { "" } else { label });
+        plain.push(']');
+        rest = after;
+    }
+    plain + rest
 }
 
 /// Says whether a path is another one or leads into it.

@@ -54,3 +54,34 @@ fn a_doubt_is_settled_by_what_the_server_says() {
     let rest = judge(json!({"size": "1000m", "mode": "fast"}));
     assert_eq!(paths(&rest), ["spec.mode"]);
 }
+
+#[test]
+fn the_servers_answer_about_an_item_of_a_custom_kind_counts() {
+    let items = |image: &str, more: &Value| {
+        let mut item = json!({"name": "main", "image": image});
+        item["resources"] = more.clone();
+        json!({"containers": [item]})
+    };
+    let item = json!({".": {}, "f:image": {}, "f:name": {}});
+    let owned = json!({"f:spec": {"f:containers": {"k:{\"name\":\"main\"}": item}}});
+    let live = object(&items("web:1", &json!({})), &owned);
+    let desired = object(
+        &json!({"containers": [{"name": "main", "image": "web:2"}]}),
+        &json!({}),
+    );
+    let local = compare(&desired, &live, &Ctx::default());
+    assert_eq!(paths(&local), ["spec.containers[name=main].image"]);
+    let predicted = object(&items("web:2", &json!({})), &owned);
+    let server = compare_predicted(&predicted, &live, &Ctx::default(), Mutations::Count);
+    assert_eq!(paths(&server), ["spec.containers[0].image"]);
+    assert!(confirm(&local, server).is_modified());
+}
+
+#[test]
+fn names_of_fields_are_no_labels_of_items() {
+    assert_eq!(unlabelled("a[name=x].b[3][=v]"), "a[].b[][]");
+    assert_eq!(
+        unlabelled("metadata.annotations[a.b/c].d"),
+        "metadata.annotations[a.b/c].d"
+    );
+}
