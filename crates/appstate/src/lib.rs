@@ -17,6 +17,7 @@ mod environment;
 mod facts;
 pub mod gate;
 pub mod handover;
+mod info;
 mod inherit;
 mod metrics;
 pub mod network;

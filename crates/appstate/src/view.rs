@@ -20,6 +20,7 @@ use crate::AppState;
 use crate::comparison::ObjectStatus;
 use crate::config::Config;
 use crate::desired::Revisions;
+use crate::info;
 use crate::network::{self, NetworkingInfo};
 
 /// Most objects of one tree; a runaway controller must not take the API down.
@@ -414,7 +415,7 @@ fn node(looks: &Looks<'_>, object: &LiveObject, is_child: bool) -> Node {
         version: object.version.to_string(),
         uid: object.uid.to_string(),
         parent_refs,
-        info: body.as_ref().map(info).unwrap_or_default(),
+        info: body.as_ref().map(info::of).unwrap_or_default(),
         networking_info: body.as_ref().and_then(network::of),
         resource_version: object.resource_version.as_str().to_owned(),
         images: body.as_ref().map(images).unwrap_or_default(),
@@ -425,71 +426,4 @@ fn node(looks: &Looks<'_>, object: &LiveObject, is_child: bool) -> Node {
         created_at: object.created,
         ..named(&object.key)
     }
-}
-
-/// Returns the facts that people look for: the revision of a ReplicaSet, the state of a Pod.
-fn info(object: &Object) -> Vec<InfoItem> {
-    let item = |name: &str, value: String| InfoItem {
-        name: name.to_owned(),
-        value,
-    };
-    let mut items = Vec::new();
-    if let Some(revision) = object.annotation("deployment.kubernetes.io/revision")
-        && object.is("apps", "ReplicaSet")
-    {
-        items.push(item("Revision", format!("Rev:{revision}")));
-    }
-    if object.is("", "Pod") {
-        items.push(item("Status Reason", pod_reason(object)));
-        if let Some(node) = object.str_at(&["spec", "nodeName"]) {
-            items.push(item("Node", node.to_owned()));
-        }
-        let statuses = list(object, &["status", "containerStatuses"]);
-        let ready = statuses
-            .iter()
-            .filter(|one| one["ready"].as_bool() == Some(true))
-            .count();
-        let total = list(object, &["spec", "containers"]).len();
-        items.push(item("Containers", format!("{ready}/{total}")));
-        let restarts: u64 = statuses
-            .iter()
-            .filter_map(|one| one["restartCount"].as_u64())
-            .sum();
-        if restarts > 0 {
-            items.push(item("Restart Count", restarts.to_string()));
-        }
-    }
-    items
-}
-
-fn list<'a>(object: &'a Object, path: &[&str]) -> &'a [Value] {
-    object
-        .at(path)
-        .and_then(Value::as_array)
-        .map_or(&[], Vec::as_slice)
-}
-
-/// Says in kubectl's words how a Pod is.
-fn pod_reason(pod: &Object) -> String {
-    if pod.is_deleting() {
-        return "Terminating".to_owned();
-    }
-    for status in list(pod, &["status", "containerStatuses"]) {
-        let state = &status["state"];
-        for field in ["waiting", "terminated"] {
-            if let Some(reason) = state[field]["reason"]
-                .as_str()
-                .filter(|reason| !reason.is_empty())
-            {
-                return reason.to_owned();
-            }
-        }
-    }
-    let reason = pod
-        .str_at(&["status", "reason"])
-        .filter(|reason| !reason.is_empty());
-    reason
-        .or_else(|| pod.str_at(&["status", "phase"]))
-        .unwrap_or("Unknown")
-        .to_owned()
 }

@@ -6,6 +6,7 @@
 //!
 //! The controller never talks to other components: the API writes Applications, the controller reads them.
 
+mod aborted;
 pub mod automation;
 mod calm;
 mod deletion;

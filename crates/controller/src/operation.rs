@@ -777,7 +777,7 @@ pub(crate) fn subject_of(state: &OperationState) -> Option<Subject> {
     }
 }
 
-fn subject_of_history(entry: &RevisionHistory) -> Subject {
+pub(crate) fn subject_of_history(entry: &RevisionHistory) -> Subject {
     if entry.sources.is_empty() {
         let source = entry.source.as_deref().cloned().unwrap_or_default();
         Subject {

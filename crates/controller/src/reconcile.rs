@@ -157,7 +157,9 @@ impl Controller {
         self.follow(app, target, &comparison.desired.rendered);
         self.report(app, &comparison, draft);
         set_deletion_finalizers(app, &comparison, draft);
-        let quarantine = self.quarantine(app, draft);
+        let quarantine = self.read_quarantine(app, draft);
+        let quarantine = self.quarantine_aborted(app, target, &comparison, quarantine, draft);
+        tell_quarantine(&quarantine, draft);
         let was_operating = self.is_operating(draft)
             || app.operation.is_some()
             || app
@@ -361,39 +363,10 @@ impl Controller {
         draft.status.sync = Some(sync);
     }
 
-    /// Reads the quarantine and says in a condition what it holds back.
-    fn quarantine(&self, app: &Application, draft: &mut Draft) -> Quarantine {
+    /// Reads the quarantine.
+    fn read_quarantine(&self, app: &Application, draft: &mut Draft) -> Quarantine {
         match Quarantine::from_annotation(app.metadata.annotation(annotation::QUARANTINE)) {
-            Ok(quarantine) => {
-                let revisions = draft
-                    .status
-                    .sync
-                    .as_deref()
-                    .map(SyncStatus::effective_revisions);
-                let revisions: Vec<String> = revisions
-                    .unwrap_or_default()
-                    .into_iter()
-                    .map(str::to_owned)
-                    .collect();
-                if let Some(entry) = quarantine.blocks(&revisions) {
-                    let message = format!(
-                        "revision {} is quarantined since {} ({}, by {}): automation holds {} until the next commit; sync \
-                         it by hand or remove annotation {} to lift the quarantine",
-                        automation::display(&entry.revisions),
-                        entry.at,
-                        entry.reason,
-                        if entry.by.is_empty() {
-                            "unknown"
-                        } else {
-                            &entry.by
-                        },
-                        automation::display(&entry.held_revisions),
-                        annotation::QUARANTINE,
-                    );
-                    draft.condition(ConditionType::QuarantinedRevisionWarning, message);
-                }
-                quarantine
-            }
+            Ok(quarantine) => quarantine,
             Err(error) => {
                 // Not knowing what is quarantined is no reason to deploy it: automation waits.
                 draft.condition(
@@ -515,6 +488,37 @@ impl Controller {
             state.finished_at = Some(now.into());
             draft.clear_operation = true;
         }
+    }
+}
+
+/// Says in a condition what the quarantine holds back.
+fn tell_quarantine(quarantine: &Quarantine, draft: &mut Draft) {
+    let revisions = draft
+        .status
+        .sync
+        .as_deref()
+        .map(SyncStatus::effective_revisions);
+    let revisions: Vec<String> = revisions
+        .unwrap_or_default()
+        .into_iter()
+        .map(str::to_owned)
+        .collect();
+    if let Some(entry) = quarantine.blocks(&revisions) {
+        let message = format!(
+            "revision {} is quarantined since {} ({}, by {}): automation holds {} until the next commit; sync \
+             it by hand or remove annotation {} to lift the quarantine",
+            automation::display(&entry.revisions),
+            entry.at,
+            entry.reason,
+            if entry.by.is_empty() {
+                "unknown"
+            } else {
+                &entry.by
+            },
+            automation::display(&entry.held_revisions),
+            annotation::QUARANTINE,
+        );
+        draft.condition(ConditionType::QuarantinedRevisionWarning, message);
     }
 }
 

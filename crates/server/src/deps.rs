@@ -85,12 +85,13 @@ pub trait AppViews: Send + Sync + 'static {
     async fn managed_resources(&self, key: &AppKey) -> Result<Vec<ManagedResource>, ApiError>;
     /// Returns what can be done to an object; the settings' own actions are programs, so it may fail.
     async fn actions(&self, object: &Object) -> Result<Vec<Action>, action::Error>;
-    /// Says what an action makes of an object.
+    /// Says what an action makes of an object, and who asked for it.
     async fn run_action(
         &self,
         object: &Object,
         action: &str,
         parameters: &Parameters,
+        user: &str,
     ) -> Result<Vec<Change>, action::Error>;
     /// Streams the apps whose tree changed, from now on.
     fn tree_changes(&self) -> BoxStream<'static, Vec<AppKey>>;

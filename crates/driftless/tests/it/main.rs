@@ -4,6 +4,7 @@
     reason = "helpers of tests report by panicking, too"
 )]
 
+mod argo_rollouts;
 mod automation;
 mod bad_input;
 mod calamity;

@@ -7,8 +7,8 @@ use std::path::Path;
 
 use driftless_testkit::controller::install_crds;
 use driftless_testkit::expect::{
-    absent, condition, exists, failed, history_of, live_field, no_condition, resource, result,
-    settled, succeeded, sync_status, synced, value,
+    absent, condition, exists, failed, health, history_of, live_field, no_condition, resource,
+    result, settled, succeeded, sync_status, synced, value,
 };
 use driftless_testkit::manifest::{config_map, text};
 use driftless_testkit::{Devcluster, Expectation, Given, Kind, Verdict, World};
@@ -159,7 +159,20 @@ async fn second_version(name: &str, spec: Value) -> World {
     world
 }
 
-/// Returns the number of operations that were begun, by their start times.
+/// Runs an action on an object through the API.
+pub(crate) async fn run_action(world: &World, kind: Kind, name: &str, action: &str) {
+    let path = format!(
+        "/api/v1/applications/{}/resource/actions?namespace={}&resourceName={name}&version={}&group={}&kind={}",
+        world.name, world.namespace, kind.version, kind.group, kind.kind
+    );
+    let (code, answer) = world
+        .driftless
+        .rest(http::Method::POST, &path, Some(json!(action)))
+        .await;
+    assert_eq!(code, 200, "{action}: {answer}");
+}
+
+/// Returns when the last operation was begun.
 async fn operation_of(world: &World) -> Value {
     let app = world.app().await;
     let started = app.pointer("/status/operationState/startedAt").cloned();
@@ -413,5 +426,56 @@ async fn without_its_rollout_a_target_is_synced_as_everything_else() {
         .expect(absent(ROLLOUT, "fraud"))
         .expect(serves("2"))
         .expect(synced())
+        .await;
+}
+
+#[tokio::test]
+async fn an_action_tells_the_rollout_what_to_do_and_no_sync_takes_that_back() {
+    let world = second_version("roll-action", json!({})).await;
+    let status = json!({"phase": "Paused", "canaryVersion": "wanted"});
+    answer(&world, status).await;
+    let world = world.then().expect(health("Suspended")).await;
+    run_action(&world, ROLLOUT, "fraud", "promote").await;
+    let command = async |world: &World| -> Value {
+        let live = world.live(ROLLOUT, "fraud").await.unwrap();
+        let text = live.pointer("/metadata/annotations/driftless.dev~1rollout-command");
+        serde_json::from_str(text.and_then(Value::as_str).unwrap()).unwrap()
+    };
+    let told = command(&world).await;
+    assert_eq!(told["verb"], "promote");
+    // Nobody signs in to the instance of these stories.
+    assert_eq!(told["by"], "");
+    assert_eq!(told["id"].as_str().unwrap().len(), 36, "{told}");
+    let world = world.when().sync().then().expect(succeeded()).await;
+    assert_eq!(command(&world).await, told);
+}
+
+#[tokio::test]
+async fn a_degraded_rollout_does_not_hold_the_next_version_in_a_later_wave() {
+    let waves = |image: &str| {
+        let mut model: Value = serde_json::from_str(&model(image)).unwrap();
+        model["metadata"]["annotations"] = json!({"argocd.argoproj.io/sync-wave": "5"});
+        text(&model)
+    };
+    let world = given("roll-waves")
+        .await
+        .file("model.yaml", waves("1"))
+        .when()
+        .sync()
+        .then()
+        .expect(succeeded())
+        .await;
+    let bad = json!({"phase": "Degraded", "stableVersion": "v0", "quarantined": "errors"});
+    answer(&world, bad).await;
+    world
+        .then()
+        .expect(health("Degraded"))
+        .when()
+        .commit_file("model.yaml", waves("2"))
+        .sync()
+        .then()
+        .expect(succeeded())
+        .expect(handed_over("2"))
+        .expect(health("Progressing"))
         .await;
 }

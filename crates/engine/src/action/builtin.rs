@@ -7,7 +7,7 @@ use driftless_manifest::{Object, merge_patch};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use super::{Action, Change, Error, Parameter, Parameters, offspring};
+use super::{Action, Change, Error, Occasion, Parameter, Parameters, offspring};
 use crate::health::rule::{Test, parse_test};
 
 const FILE: &str = include_str!("../../actions/builtin.yaml");
@@ -25,6 +25,8 @@ enum Deed {
     CreateWorkflowOfTemplate,
     /// Goes on with the next step of a Rollout.
     SkipStep,
+    /// Lets a Rollout go on, from whatever it waits for.
+    Promote,
 }
 
 #[derive(Debug)]
@@ -58,25 +60,26 @@ pub(super) fn run(
     object: &Object,
     action: &str,
     parameters: &Parameters,
-    now: Timestamp,
+    occasion: &Occasion<'_>,
 ) -> Option<Result<Vec<Change>, Error>> {
     let (_, _, deed) = entries(object).find(|(known, _, _)| known.name == action)?;
-    Some(do_it(deed, object, parameters, now).map(|change| vec![change]))
+    Some(do_it(deed, object, parameters, occasion).map(|change| vec![change]))
 }
 
 fn do_it(
     deed: &Deed,
     object: &Object,
     parameters: &Parameters,
-    now: Timestamp,
+    occasion: &Occasion<'_>,
 ) -> Result<Change, Error> {
+    let now = occasion.now;
     let at = |path: &[&str]| object.at(path).cloned();
     match deed {
         Deed::Patch(cases) => {
             let patch = cases.iter().find(|(when, _)| when.holds(object));
             let (_, patch) = patch.ok_or(Error::Object("nothing is to be done"))?;
             let mut value = object.to_value();
-            merge_patch::apply(&mut value, &fill(patch, parameters, now)?);
+            merge_patch::apply(&mut value, &fill(patch, parameters, occasion)?);
             Ok(Change::Become(value))
         }
         Deed::CreateJob => {
@@ -109,11 +112,14 @@ fn do_it(
             workflow["metadata"]["labels"]["workflows.argoproj.io/workflow-template"] = name.into();
             Ok(Change::Create(workflow))
         }
+        Deed::Promote => {
+            let mut value = object.to_value();
+            merge_patch::apply(&mut value, &promotion(object));
+            Ok(Change::Become(value))
+        }
         Deed::SkipStep => {
-            let step = at(&["status", "currentStepIndex"]).and_then(|step| step.as_u64());
-            let steps = at(&["spec", "strategy", "canary", "steps"]);
-            let steps = steps.as_ref().and_then(Value::as_array).map_or(0, Vec::len) as u64;
-            let next = step.unwrap_or(0) + 1;
+            let (step, steps) = steps(object);
+            let next = step + 1;
             if next > steps {
                 return Err(Error::Object("the Rollout has no step left"));
             }
@@ -125,6 +131,41 @@ fn do_it(
             Ok(Change::Become(value))
         }
     }
+}
+
+/// Returns the step of a Rollout's canary that is at work, and how many there are.
+fn steps(rollout: &Object) -> (u64, u64) {
+    let step = rollout.at(&["status", "currentStepIndex"]);
+    let steps = rollout.at(&["spec", "strategy", "canary", "steps"]);
+    let count = steps.and_then(Value::as_array).map_or(0, Vec::len);
+    (step.and_then(Value::as_u64).unwrap_or(0), count as u64)
+}
+
+/// Returns what lets a Rollout go on: the end of a pause, or else of the step at work.
+///
+/// Upstream: argo-rollouts/pkg/kubectl-argo-rollouts/cmd/promote (v1.10).
+fn promotion(rollout: &Object) -> Value {
+    let field = |path: &[&str]| rollout.at(path).cloned().unwrap_or_default();
+    let mut patch = json!({});
+    if field(&["spec", "paused"]) == true {
+        patch["spec"] = json!({"paused": false});
+    }
+    let (step, steps) = steps(rollout);
+    let next = steps.min(step + 1);
+    let is_paused = field(&["status", "pauseConditions"])
+        .as_array()
+        .is_some_and(|list| !list.is_empty());
+    let verdict = field(&["status", "canary", "currentStepAnalysisRunStatus", "status"]);
+    let is_open = verdict == "Inconclusive" && field(&["status", "controllerPause"]) == true;
+    if is_paused && is_open && steps > 0 {
+        patch["status"] =
+            json!({"pauseConditions": null, "controllerPause": false, "currentStepIndex": next});
+    } else if is_paused {
+        patch["status"] = json!({"pauseConditions": null});
+    } else if steps > 0 {
+        patch["status"] = json!({"pauseConditions": null, "currentStepIndex": next});
+    }
+    patch
 }
 
 /// Gives a new object the labels and annotations that its template names.
@@ -139,15 +180,21 @@ fn carry_marks(object: &mut Value, template: &Value, is_by_hand: bool) {
     }
 }
 
-/// Fills in the moment and the parameters.
-fn fill(patch: &Value, parameters: &Parameters, now: Timestamp) -> Result<Value, Error> {
+/// Fills in the occasion and the parameters.
+fn fill(patch: &Value, parameters: &Parameters, occasion: &Occasion<'_>) -> Result<Value, Error> {
+    let now = occasion.now;
     Ok(match patch {
         Value::String(text) if text == "$now" => {
             let now = Timestamp::from_second(now.as_second()).unwrap_or(now);
             now.to_string().into()
         }
         Value::String(text) if text == "$epoch" => now.as_second().to_string().into(),
+        Value::String(text) if text == "$id" => occasion.id.into(),
+        Value::String(text) if text == "$user" => occasion.user.into(),
         Value::Object(map) => {
+            if let Some(inner) = map.get("$json") {
+                return Ok(fill(inner, parameters, occasion)?.to_string().into());
+            }
             if let Some((name, form)) = map.iter().next()
                 && let Some(form) = form.as_str()
                 && matches!(form, "$text" | "$whole")
@@ -172,7 +219,7 @@ fn fill(patch: &Value, parameters: &Parameters, now: Timestamp) -> Result<Value,
             }
             let mut filled = Map::new();
             for (name, value) in map {
-                filled.insert(name.clone(), fill(value, parameters, now)?);
+                filled.insert(name.clone(), fill(value, parameters, occasion)?);
             }
             Value::Object(filled)
         }
@@ -223,6 +270,7 @@ fn read_action(action: &Value) -> Result<(Action, Option<Test>, Deed), String> {
         "create-workflow" => Deed::CreateWorkflow,
         "create-workflow-of-template" => Deed::CreateWorkflowOfTemplate,
         "skip-step" => Deed::SkipStep,
+        "promote" => Deed::Promote,
         "" => {
             let cases = action["cases"].as_array().into_iter().flatten();
             let mut cases: Vec<(Test, Value)> = cases
@@ -257,8 +305,12 @@ mod tests {
             .iter()
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
             .collect();
-        let now = Timestamp::from_second(1_700_000_000).unwrap();
-        let changes = run(object, action, &parameters, now).expect("a known action");
+        let occasion = Occasion {
+            now: Timestamp::from_second(1_700_000_000).unwrap(),
+            id: "id-1",
+            user: "ann",
+        };
+        let changes = run(object, action, &parameters, &occasion).expect("a known action");
         match changes.unwrap().remove(0) {
             Change::Become(value) | Change::Create(value) => value,
         }
@@ -297,11 +349,12 @@ mod tests {
             json!(3)
         );
         let bad = [("replicas".to_owned(), "many".to_owned())].into();
-        assert!(
-            run(&web, "scale", &bad, Timestamp::UNIX_EPOCH)
-                .unwrap()
-                .is_err()
-        );
+        let occasion = Occasion {
+            now: Timestamp::UNIX_EPOCH,
+            id: "",
+            user: "",
+        };
+        assert!(run(&web, "scale", &bad, &occasion).unwrap().is_err());
     }
 
     #[test]
@@ -332,6 +385,7 @@ mod tests {
             .map(|action| action.name)
             .collect();
         let wanted = [
+            "promote",
             "restart",
             "resume",
             "abort",
@@ -344,6 +398,52 @@ mod tests {
         assert!(resumed["status"].get("pauseConditions").is_none());
         let skipped = become_of(&rollout, "skip-current-step", &[]);
         assert_eq!(skipped["status"]["currentStepIndex"], 2);
+    }
+
+    #[test]
+    fn promoting_ends_the_pause_or_the_step() {
+        let promoted = |spec: Value, status: Value| {
+            let steps = json!({"canary": {"steps": [{}, {}]}});
+            let mut rollout = json!({"apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout",
+                "metadata": {"name": "r"}, "spec": spec, "status": status});
+            rollout["spec"]["strategy"] = steps;
+            let value = become_of(&object(rollout), "promote", &[]);
+            (value["spec"]["paused"].clone(), value["status"].clone())
+        };
+        let paused = json!({"currentStepIndex": 1, "pauseConditions": [{}]});
+        let (spec, status) = promoted(json!({"paused": true}), paused);
+        assert_eq!(
+            (spec, status),
+            (json!(false), json!({"currentStepIndex": 1}))
+        );
+        let (_, status) = promoted(json!({}), json!({"currentStepIndex": 1}));
+        assert_eq!(status, json!({"currentStepIndex": 2}));
+        let open = json!({"currentStepIndex": 0, "pauseConditions": [{}], "controllerPause": true,
+            "canary": {"currentStepAnalysisRunStatus": {"status": "Inconclusive"}}});
+        let (_, status) = promoted(json!({}), open);
+        assert_eq!(status["currentStepIndex"], 1);
+        assert_eq!(status["controllerPause"], false);
+    }
+
+    #[test]
+    fn a_model_rollout_is_told_what_to_do_in_an_annotation() {
+        let rollout = object(
+            json!({"apiVersion": "driftless.dev/v1alpha1", "kind": "ModelRollout",
+            "metadata": {"name": "fraud"}, "status": {"phase": "Paused", "targets": [{"name": "fraud"}]}}),
+        );
+        let enabled: Vec<String> = list(&rollout)
+            .into_iter()
+            .filter(|action| !action.disabled)
+            .map(|action| action.name)
+            .collect();
+        assert_eq!(enabled, ["promote", "promote-full", "abort"]);
+        let told = become_of(&rollout, "abort", &[]);
+        let text = &told["metadata"]["annotations"]["driftless.dev/rollout-command"];
+        let command: Value = serde_json::from_str(text.as_str().unwrap()).unwrap();
+        assert_eq!(
+            command,
+            json!({"id": "id-1", "verb": "abort", "by": "ann", "at": "2023-11-14T22:13:20Z"})
+        );
     }
 
     #[test]

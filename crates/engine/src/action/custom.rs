@@ -226,6 +226,7 @@ fn become_of(mut value: Value, before: &Value) -> Change {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::action::Occasion;
     use jiff::Timestamp;
     use serde_json::json;
 
@@ -265,7 +266,12 @@ definitions:
 
     fn run(actions: &Actions, name: &str) -> Result<Vec<Change>, Error> {
         let parameters = [("by".to_owned(), "2".to_owned())].into();
-        actions.run(&web(), name, &parameters, Timestamp::UNIX_EPOCH)
+        let occasion = Occasion {
+            now: Timestamp::UNIX_EPOCH,
+            id: "",
+            user: "",
+        };
+        actions.run(&web(), name, &parameters, &occasion)
     }
 
     #[test]

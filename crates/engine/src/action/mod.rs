@@ -96,6 +96,17 @@ pub enum Error {
     Object(&'static str),
 }
 
+/// When and for whom an action is carried out.
+#[derive(Clone, Copy, Debug)]
+pub struct Occasion<'a> {
+    /// The time.
+    pub now: Timestamp,
+    /// An id that no other occasion has.
+    pub id: &'a str,
+    /// Who asked for it.
+    pub user: &'a str,
+}
+
 /// Parameters by name.
 pub type Parameters = std::collections::BTreeMap<String, String>;
 
@@ -124,7 +135,7 @@ impl Actions {
         object: &Object,
         action: &str,
         parameters: &Parameters,
-        now: Timestamp,
+        occasion: &Occasion<'_>,
     ) -> Result<Vec<Change>, Error> {
         let custom = self.of(object);
         if let Some(custom) = custom
@@ -133,7 +144,7 @@ impl Actions {
             return answer;
         }
         let is_built_in = custom.is_none_or(|custom| custom.merges || !custom.defines());
-        let known = is_built_in.then(|| builtin::run(object, action, parameters, now));
+        let known = is_built_in.then(|| builtin::run(object, action, parameters, occasion));
         known.flatten().unwrap_or_else(|| {
             Err(Error::Unknown {
                 action: action.to_owned(),

@@ -311,6 +311,41 @@ fn an_application_is_as_its_worst_object() {
 }
 
 #[test]
+fn a_model_rollout_goes_by_its_phase_and_by_what_it_was_handed_over() {
+    let rollout = |wanted: &str, phase: &str, target: Value| {
+        json!({
+            "metadata": {"annotations": {"driftless.dev/wanted": format!("{{\"fraud\":{{\"version\":\"{wanted}\"}}}}")}},
+            "status": {"phase": phase, "message": "m", "targets": [target]},
+        })
+    };
+    let bad = json!({"name": "fraud", "stableVersion": "v1", "quarantined": [{"version": "v2"}]});
+    let moving = json!({"name": "fraud", "stableVersion": "v1", "canaryVersion": "v2"});
+    let good = json!({"name": "fraud", "stableVersion": "v2"});
+    let unseen = "Progressing: Waiting for the rollout to look at its new version";
+    check(
+        "driftless.dev/v1alpha1",
+        "ModelRollout",
+        &[
+            (
+                json!({}),
+                "Progressing: Waiting for the rollout to look at its spec",
+            ),
+            (rollout("v2", "Healthy", good.clone()), "Healthy: m"),
+            (rollout("v3", "Healthy", good), unseen),
+            (
+                rollout("v2", "Progressing", moving.clone()),
+                "Progressing: m",
+            ),
+            (rollout("v2", "Paused", moving.clone()), "Suspended: m"),
+            (rollout("v2", "Held", moving), "Suspended: m"),
+            (rollout("v2", "Degraded", bad.clone()), "Degraded: m"),
+            (rollout("v3", "Degraded", bad.clone()), unseen),
+            (rollout("v3", "Invalid", bad), "Degraded: m"),
+        ],
+    );
+}
+
+#[test]
 fn kinds_of_the_table_go_by_their_own_words() {
     let conditions = |list: Value| json!({"status": {"conditions": list}});
     check(

@@ -27,6 +27,7 @@ use crate::transport::{Call, ClusterState, JSON, Lane, Scrub};
 #[derive(Clone, Debug)]
 pub struct Writer {
     cluster: Arc<Cluster>,
+    manager: &'static str,
 }
 
 /// Attempts of read-change-write rounds that lost against somebody else.
@@ -60,7 +61,18 @@ struct Prepared<'a> {
 
 impl Writer {
     pub(crate) fn new(cluster: Arc<Cluster>) -> Self {
-        Self { cluster }
+        Self {
+            cluster,
+            manager: super::FIELD_MANAGER,
+        }
+    }
+
+    /// Names the manager of what is patched from now on. What the usual one patches counts as Git's own, which the next
+    /// apply removes where Git does not have it.
+    #[must_use]
+    pub fn as_manager(mut self, manager: &'static str) -> Self {
+        self.manager = manager;
+        self
     }
 
     /// Returns the cluster it writes to.
@@ -216,7 +228,7 @@ impl Writer {
             key: &key,
             dry_run: DryRun::No,
             method: Method::PATCH,
-            path: format!("{address}?fieldManager={}", super::FIELD_MANAGER),
+            path: format!("{address}?fieldManager={}", self.manager),
             content_type: match patch_type {
                 PatchType::Json => "application/json-patch+json",
                 PatchType::Merge => "application/merge-patch+json",

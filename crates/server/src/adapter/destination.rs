@@ -41,6 +41,9 @@ impl Destinations for Finder {
     }
 }
 
+/// Who patches live objects for people: not the manager of what Git says.
+const MANAGER: &str = "argocd-server";
+
 struct Reached {
     cluster: Arc<Cluster>,
     ctx: WriteCtx,
@@ -68,7 +71,7 @@ impl Destination for Reached {
         patch_type: PatchType,
         patch: Bytes,
     ) -> Result<Value, ApiError> {
-        let writer = self.cluster.writer();
+        let writer = self.cluster.writer().as_manager(MANAGER);
         let written = writer
             .patch(&self.ctx, gvk, key, &Target::Object, patch_type, patch)
             .await
@@ -82,7 +85,7 @@ impl Destination for Reached {
         key: &ResourceKey,
         patch: Bytes,
     ) -> Result<Option<Value>, ApiError> {
-        let writer = self.cluster.writer();
+        let writer = self.cluster.writer().as_manager(MANAGER);
         let target = Target::Subresource("status".into());
         let written = writer
             .patch(&self.ctx, gvk, key, &target, PatchType::Merge, patch)

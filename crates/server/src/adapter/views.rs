@@ -70,10 +70,16 @@ impl AppViews for Views {
         object: &Object,
         action: &str,
         parameters: &Parameters,
+        user: &str,
     ) -> Result<Vec<action::Change>, action::Error> {
         let config = self.0.config();
-        let now = self.0.clock.now();
-        aside(|| config.actions.run(object, action, parameters, now))
+        let id = uuid::Uuid::new_v4().to_string();
+        let occasion = action::Occasion {
+            now: self.0.clock.now(),
+            id: &id,
+            user,
+        };
+        aside(|| config.actions.run(object, action, parameters, &occasion))
     }
 
     fn tree_changes(&self) -> BoxStream<'static, Vec<AppKey>> {

@@ -634,8 +634,14 @@ impl AppViews for World {
         object: &Object,
         action: &str,
         parameters: &Parameters,
+        user: &str,
     ) -> Result<Vec<Change>, action::Error> {
-        Actions::default().run(object, action, parameters, at(NOW))
+        let occasion = action::Occasion {
+            now: at(NOW),
+            id: "id",
+            user,
+        };
+        Actions::default().run(object, action, parameters, &occasion)
     }
 
     async fn managed_resources(&self, _: &AppKey) -> Result<Vec<ManagedResource>, ApiError> {

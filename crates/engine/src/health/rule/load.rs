@@ -23,6 +23,7 @@ files!(
     "cluster",
     "crossplane",
     "databases",
+    "driftless",
     "flux",
     "gateways",
     "gloo",

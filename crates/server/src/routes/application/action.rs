@@ -137,8 +137,8 @@ pub async fn run(
     cx.require("applications", &permission, &cx.app_object(&app))?;
     let cluster = cx.deps().destinations.of(&app).await?;
     let object = as_object(cluster.read(&gvk, &wanted.key).await?)?;
-    let views = &cx.deps().views;
-    let changes = views.run_action(&object, action, parameters).await;
+    let (views, user) = (&cx.deps().views, cx.identity().username());
+    let changes = views.run_action(&object, action, parameters, &user).await;
     let changes = changes.map_err(|error| refused(&error))?;
     for change in changes {
         match change {
