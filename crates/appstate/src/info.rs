@@ -76,10 +76,9 @@ fn rollout(object: &Object, items: &mut Vec<InfoItem>) {
     } else if is_aborted {
         0
     } else {
-        let reached = steps.iter().take(step + 1).rev();
+        let mut reached = steps.iter().take(step + 1).rev();
         reached
-            .filter_map(|one| one["setWeight"].as_u64())
-            .next()
+            .find_map(|one| one["setWeight"].as_u64())
             .unwrap_or(0)
     };
     let routed = number(&["status", "canary", "weights", "canary", "weight"]);

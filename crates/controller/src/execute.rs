@@ -233,15 +233,14 @@ impl Controller {
     ) -> Result<Plan, Interruption> {
         let instance = self.state.instance(&app.key());
         let live = target.cluster.live();
-        let wanted: Vec<_> = prepared
+        let mut wanted: Vec<_> = prepared
             .objects
             .iter()
             .filter(|one| !one.key.name.is_empty())
             .map(|one| (one.object.gvk(), one.key.clone()))
             .collect();
-        let options = self.options(app, desired, state, draft);
+        let mut options = self.options(app, desired, state, draft);
         let namespace = namespace_target(app, target, &options);
-        let mut wanted = wanted;
         if let Some(namespace) = &namespace {
             wanted.push((namespace.object.gvk(), namespace.object.key()));
         }
@@ -287,7 +286,6 @@ impl Controller {
                 extraneous.push(object);
             }
         }
-        let mut options = options;
         options.managed = (present.len() + extraneous.len()) as u64;
         let facts = Facts {
             target,

@@ -87,7 +87,7 @@ impl Governance {
             if let Some(why) = why {
                 governance.refusals.insert(one.key.clone(), why);
             }
-            if let Some(names) = governance.targets.get_mut(&rollout.key) {
+            if let Some(names) = governance.targets.get_mut(rollout.key) {
                 names.push(one.key.name.to_string());
             }
             let governor = Governor {
