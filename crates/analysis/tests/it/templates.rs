@@ -79,6 +79,10 @@ fn rollout(template: &AnalysisTemplate, prometheus: &str) -> ModelRollout {
                 "agreement" => "model_agreement",
                 "drift" => "model_drift",
                 "business" => "model_business",
+                "least-business" => "10",
+                "bad" => "istio_requests_total{response_code=~\"5..\"}",
+                "all" => "istio_requests_total",
+                "duration" => "latency_seconds_bucket{pod=~\"fraud-.*\"}",
                 _ => return None,
             };
             Some(json!({"name": arg.name, "value": value}))

@@ -132,6 +132,8 @@ spec:
       - analysis: {templates: [{templateName: seldon}], args: [{name: deployment, value: a}, {name: predictor, value: b}]}
       - analysis: {templates: [{templateName: istio-error-rate}], args: [{name: workload, value: a}]}
       - analysis: {templates: [{templateName: model-quality}], args: [{name: agreement, value: a}, {name: drift, value: b}]}
+      - analysis: {templates: [{templateName: error-rate-and-latency}], args: [{name: bad, value: a}, {name: all, value: b}, {name: duration, value: c}]}
+      - analysis: {templates: [{templateName: business-metric}], args: [{name: business, value: a}, {name: least-business, value: \"0\"}]}
 ",
     );
     let names = [
@@ -141,6 +143,7 @@ spec:
         "error-rate",
         "mean-duration",
         "drift-score",
+        "business-metric",
     ];
     let mut record: String = (0..120)
         .flat_map(|minute| {
