@@ -63,6 +63,8 @@ pub struct ObjectStatus {
     pub external_urls: Vec<String>,
     /// Which fields differ, bounded, for logs and the API.
     pub differing: Vec<String>,
+    /// What to tell when the live object belongs to another Application.
+    shared: Option<String>,
     /// The rollout that moves it from version to version, and what has become of the desired one.
     pub release: Option<Release>,
     /// The two sides the verdict is about.
@@ -246,7 +248,7 @@ impl AppState {
         app: &Application,
         target: &Target,
         desired: Desired,
-        prepared: Prepared,
+        prepared: Arc<Prepared>,
         fingerprint: Fingerprint,
         previous: Option<Arc<Comparison>>,
     ) -> Comparison {
@@ -306,8 +308,12 @@ impl AppState {
         let quarantines: Vec<Condition> = quarantines.collect();
         let complete = problems.is_empty();
         let mut conditions = desired.warnings.clone();
-        conditions.extend(prepared.warnings);
+        conditions.extend(prepared.warnings.iter().cloned());
         conditions.extend(shared);
+        let of_others = objects.iter().filter_map(|one| one.shared.clone());
+        conditions.extend(
+            of_others.map(|message| Condition::new(ConditionType::SharedResourceWarning, message)),
+        );
         conditions.extend(quarantines);
         conditions.extend(self.orphan_warning(target));
         let troubles = ignore.iter().flat_map(IgnoreRule::troubles);
@@ -410,7 +416,6 @@ struct Pass<'a, 'p> {
 
 impl<'p> Pass<'_, 'p> {
     fn compare_desired(&mut self, one: &'p DesiredObject) {
-        let annotations = Annotations::of(&one.object);
         let live = match self.live.lookup(&one.key) {
             Lookup::Found(live) => Some(live),
             Lookup::Missing | Lookup::UnknownKind => None,
@@ -424,13 +429,16 @@ impl<'p> Pass<'_, 'p> {
                 why.last
             }
         };
-        let hash = diff::fingerprint_desired(&one.object);
-        let sides = (Some(hash), live.as_ref().map(|live| live.digests));
+        let sides = (
+            Some(one.fingerprint),
+            live.as_ref().map(|live| live.digests),
+        );
         let release = self.release(&one.key);
         if let Some(known) = self.reuse(&one.key, sides, release.as_ref()) {
             self.objects.insert(one.key.clone(), known);
             return;
         }
+        let annotations = Annotations::of(&one.object);
         let mut status = base(&one.key, one.object.gvk(), &annotations, sides);
         status.is_desired = true;
         status.release = release;
@@ -447,12 +455,12 @@ impl<'p> Pass<'_, 'p> {
             .and_then(|live| health::assess(live, &*self.config));
         status.external_urls = parsed.as_ref().map(external_urls).unwrap_or_default();
         if !annotations.hook.is_hook() {
+            status.shared = self.shared_with(one, parsed.as_ref());
             match self.verdict_of(&one.key, sides, status.release.as_ref()) {
                 // Only its status changed, which the verdict does not depend on.
                 Some(known) => {
                     status.status.clone_from(&known.status);
                     status.differing.clone_from(&known.differing);
-                    self.warn_if_shared(one, parsed.as_ref());
                 }
                 None => self.judge(one, parsed, &mut status),
             }
@@ -498,29 +506,18 @@ impl<'p> Pass<'_, 'p> {
             .filter(|known| known.release.as_ref() == release)
     }
 
-    fn warn_if_shared(&mut self, one: &DesiredObject, live: Option<&Object>) {
-        let Some(live) = live else {
-            return;
-        };
-        if let Some(owner) = self
-            .config
-            .tracking
-            .instance(live)
-            .filter(|owner| *owner != self.instance)
-        {
-            let message = format!(
+    /// Says which other Application the live object belongs to.
+    fn shared_with(&self, one: &DesiredObject, live: Option<&Object>) -> Option<String> {
+        let owner = self.config.tracking.instance(live?)?;
+        (owner != self.instance).then(|| {
+            format!(
                 "{}/{} is part of applications {} and {owner}",
                 one.key.kind, one.key.name, self.app.metadata.name
-            );
-            self.shared.push(Condition::new(
-                ConditionType::SharedResourceWarning,
-                message,
-            ));
-        }
+            )
+        })
     }
 
     fn judge(&mut self, one: &'p DesiredObject, live: Option<Object>, status: &mut ObjectStatus) {
-        self.warn_if_shared(one, live.as_ref());
         let Some(live) = live else {
             status.status = Some(SyncStatusCode::OutOfSync);
             return;
@@ -704,6 +701,7 @@ fn base(
         images: Vec::new(),
         external_urls: Vec::new(),
         differing: Vec::new(),
+        shared: None,
         release: None,
         sides,
     }

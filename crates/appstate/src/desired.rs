@@ -10,7 +10,7 @@ use driftless_core::class::render_chain;
 use driftless_core::{
     AppKey, Class, Classify, GroupKind, ProjectName, ResourceKey, Revision, Tree,
 };
-use driftless_engine::diff::normalise_desired;
+use driftless_engine::diff::{fingerprint_desired, normalise_desired};
 use driftless_kube::{Cluster, Discovery, Resolved};
 use driftless_manifest::Object;
 use driftless_source::remote::Age;
@@ -22,6 +22,7 @@ use driftless_source::{Commit, Freshness, Rendered, Repository};
 
 use crate::AppState;
 use crate::environment::Environment;
+use crate::prepared::Basis;
 use crate::target::Target;
 
 /// Which revisions to render.
@@ -65,7 +66,9 @@ pub struct DesiredObject {
     /// Identity, with the namespace it goes to.
     pub key: ResourceKey,
     /// The object, ready to be applied: namespace set, tracking marks set, in the form the API server gives it.
-    pub object: Object,
+    pub object: Arc<Object>,
+    /// Changes with the object.
+    pub fingerprint: u64,
 }
 
 /// The objects of all sources, ready to be compared and applied.
@@ -383,6 +386,31 @@ impl AppState {
         app: &AppKey,
         target: &Target,
         desired: &Desired,
+    ) -> Result<Arc<Prepared>, Failure> {
+        let basis = Basis {
+            digests: desired.digests(),
+            config: self.config(),
+            discovery: target.cluster.discovery(),
+            cluster: target.cluster.url().clone(),
+            namespace: target.namespace.clone(),
+        };
+        // Local manifests have no digest.
+        if desired.local.is_some() {
+            return self.prepare_anew(app, &basis, desired).map(Arc::new);
+        }
+        if let Some(known) = self.prepared.of(app, &basis) {
+            return Ok(known);
+        }
+        let prepared = Arc::new(self.prepare_anew(app, &basis, desired)?);
+        self.prepared.put(app, basis, &prepared);
+        Ok(prepared)
+    }
+
+    fn prepare_anew(
+        &self,
+        app: &AppKey,
+        basis: &Basis,
+        desired: &Desired,
     ) -> Result<Prepared, Failure> {
         let fail = |message: String| Failure {
             condition: Condition::new(ConditionType::ComparisonError, message),
@@ -400,9 +428,14 @@ impl AppState {
                 .map_err(|error| fail(render_chain(&error)))?;
             all.extend(objects.iter().cloned());
         }
-        let discovery = target.cluster.discovery();
+        let Basis {
+            config,
+            discovery,
+            cluster,
+            namespace,
+            ..
+        } = basis;
         let scopes = crd_scopes(&all);
-        let config = self.config();
         let instance = self.instance(app);
         let mut seen: HashMap<ResourceKey, usize> = HashMap::with_capacity(all.len());
         let mut repeated: BTreeMap<ResourceKey, usize> = BTreeMap::new();
@@ -410,7 +443,7 @@ impl AppState {
         let mut prepared = Prepared::default();
         for mut object in all {
             let kind = object.gvk().group_kind();
-            if config.is_excluded(&kind, target.cluster.url()) {
+            if config.is_excluded(&kind, cluster) {
                 if excluded.insert(kind.clone()) {
                     let message = format!(
                         "Resource {kind} {} is excluded in the settings (resource.exclusions)",
@@ -423,10 +456,10 @@ impl AppState {
                 }
                 continue;
             }
-            if !is_namespaced(&discovery, &scopes, &object) {
+            if !is_namespaced(discovery, &scopes, &object) {
                 object.set_namespace("");
             } else if object.namespace().is_empty() {
-                object.set_namespace(target.namespace.as_str());
+                object.set_namespace(namespace.as_str());
             }
             if let Cow::Owned(rewritten) = normalise_desired(&object) {
                 object = rewritten;
@@ -434,10 +467,11 @@ impl AppState {
             let key = object.key();
             config
                 .tracking
-                .mark(&mut object, &instance, target.namespace.as_str());
+                .mark(&mut object, &instance, namespace.as_str());
             let entry = DesiredObject {
                 key: key.clone(),
-                object,
+                fingerprint: fingerprint_desired(&object),
+                object: Arc::new(object),
             };
             match seen
                 .get(&key)

@@ -22,6 +22,7 @@ mod inherit;
 mod metrics;
 pub mod network;
 mod prediction;
+mod prepared;
 mod remote;
 pub mod rules;
 pub mod script;
@@ -70,6 +71,7 @@ pub struct AppState {
     config: RwLock<Option<Arc<config::Config>>>,
     rules: RwLock<HashMap<String, Compiled>>,
     comparisons: RwLock<HashMap<AppKey, Arc<Comparison>>>,
+    prepared: prepared::Sets,
     api_versions: RwLock<HashMap<ClusterUrl, ApiVersions>>,
 }
 
@@ -129,6 +131,7 @@ impl AppState {
             config: RwLock::default(),
             rules: RwLock::default(),
             comparisons: RwLock::default(),
+            prepared: prepared::Sets::default(),
             api_versions: RwLock::default(),
         })
     }
@@ -213,5 +216,6 @@ impl AppState {
     /// Forgets an Application that no longer exists.
     pub fn forget(&self, key: &AppKey) {
         self.comparisons.write().remove(key);
+        self.prepared.forget(key);
     }
 }

@@ -256,7 +256,7 @@ impl AppState {
             seen.insert(one.key.clone());
             let found = lookup(live, &one.key)?;
             let sides = (
-                Some(diff::fingerprint_desired(&one.object)),
+                Some(one.fingerprint),
                 live.peek(&one.key).map(|live| live.digests),
             );
             let known = compared.as_deref().and_then(|known| known.object(&one.key));

@@ -169,8 +169,8 @@ impl Controller {
             .map_err(|failure| failure.condition.message)?;
         let targets: Vec<sync::Target> = prepared
             .objects
-            .into_iter()
-            .map(|one| sync::Target::new(Arc::new(one.object)))
+            .iter()
+            .map(|one| sync::Target::new(Arc::clone(&one.object)))
             .collect();
         let asked = app.metadata.deletion_timestamp;
         let deletion = Deletion {

@@ -255,10 +255,10 @@ impl Controller {
             .iter()
             .map(|one| {
                 let object = match (&ignored, present.get(&one.key)) {
-                    (Some(rules), Some(live)) => keep_ignored(&one.object, live, rules),
-                    _ => one.object.clone(),
+                    (Some(rules), Some(live)) => Arc::new(keep_ignored(&one.object, live, rules)),
+                    _ => Arc::clone(&one.object),
                 };
-                let mut target = sync::Target::new(Arc::new(object));
+                let mut target = sync::Target::new(object);
                 target.in_sync = in_sync
                     .as_ref()
                     .is_some_and(|comparison| comparison.is_synced(&one.key, desired));

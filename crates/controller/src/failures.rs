@@ -66,6 +66,18 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_failure_lasts_from_its_first_time() {
+        let since = Since::default();
+        let at = |second| Timestamp::from_second(second).unwrap();
+        assert_eq!(since.failing_for(&"a", at(100)), Duration::ZERO);
+        assert_eq!(since.failing_for(&"a", at(160)), Duration::from_secs(60));
+        // The clock was set back.
+        assert_eq!(since.failing_for(&"a", at(40)), Duration::ZERO);
+        since.clear(&"a");
+        assert_eq!(since.failing_for(&"a", at(500)), Duration::ZERO);
+    }
+
+    #[test]
     fn waits_grow_up_to_the_cap_and_start_anew_after_success() {
         let failures = Failures::default();
         let (first, cap) = (Duration::from_secs(2), Duration::from_secs(10));

@@ -5,7 +5,8 @@ fn desired(value: Value) -> DesiredObject {
     let object = Object::from_value(value).unwrap();
     DesiredObject {
         key: object.key(),
-        object,
+        fingerprint: 0,
+        object: std::sync::Arc::new(object),
     }
 }
 

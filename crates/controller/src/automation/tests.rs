@@ -146,6 +146,17 @@ fn drift_is_healed_only_when_asked_with_growing_waits() {
 }
 
 #[test]
+fn a_fixed_wait_replaces_the_backoff() {
+    let fixed = HealBackoff {
+        fixed: Some(Duration::from_secs(7)),
+        ..HealBackoff::default()
+    };
+    assert_eq!(fixed.delay(0), Duration::from_secs(7));
+    assert_eq!(fixed.delay(9), Duration::from_secs(7));
+    assert_eq!(HealBackoff::default().delay(9), Duration::from_secs(300));
+}
+
+#[test]
 fn nothing_is_pruned_unless_asked() {
     let mut case = Case::new();
     case.differing = vec![differing("gone", true)];

@@ -1,10 +1,10 @@
 //! Sync options and ways to write, where a real API server matters.
 
 use driftless_testkit::expect::{
-    absent, app_gone, condition, exists, failed, live_field, result, running, settled,
+    absent, app_gone, condition, exists, failed, health, live_field, result, running, settled,
     still_exists, succeeded, synced, value,
 };
-use driftless_testkit::manifest::{annotated_config_map, config_map, crd};
+use driftless_testkit::manifest::{annotated_config_map, config_map, crd, deployment, text};
 use driftless_testkit::{Expectation, Kind, Verdict, World};
 use serde_json::{Value, json};
 
@@ -224,5 +224,70 @@ async fn local_manifests_are_synced_instead_of_git() {
         .then()
         .expect(synced())
         .expect(value("a", "git"))
+        .await;
+}
+
+#[tokio::test]
+async fn pruned_objects_leave_their_children_on_request() {
+    let world = given("opt-orphan")
+        .sync_options(&["PrunePropagationPolicy=orphan"])
+        .file("web.yaml", deployment("web", 1, &[]))
+        .file("a.yaml", config_map("a", "1"))
+        .when()
+        .sync()
+        .then()
+        .expect(health("Healthy"))
+        .when()
+        .commit_removal("web.yaml")
+        .sync_with(json!({"prune": true, "syncOptions": ["PrunePropagationPolicy=orphan"]}))
+        .then()
+        .expect(succeeded())
+        .expect(absent(Kind::DEPLOYMENT, "web"))
+        .await;
+    let left = Kind::REPLICA_SET
+        .list(&world.client, &world.namespace)
+        .await;
+    assert_eq!(left.len(), 1, "{left:#?}");
+    assert!(
+        left[0]["metadata"].get("deletionTimestamp").is_none(),
+        "{left:#?}"
+    );
+}
+
+#[tokio::test]
+async fn what_autoscalers_and_the_api_server_write_is_no_drift() {
+    let mut web: Value = serde_json::from_str(&deployment("web", 1, &[])).unwrap();
+    web["spec"].as_object_mut().unwrap().remove("replicas");
+    let scaler = json!({"apiVersion": "autoscaling/v1", "kind": "HorizontalPodAutoscaler",
+        "metadata": {"name": "web"}, "spec": {"minReplicas": 1, "maxReplicas": 5, "targetCPUUtilizationPercentage": 80,
+            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}}});
+    let newer = json!({"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler",
+        "metadata": {"name": "web2"}, "spec": {"maxReplicas": 3,
+            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"},
+            "metrics": [{"type": "Resource", "resource": {"name": "memory",
+                "target": {"type": "AverageValue", "averageValue": "0.5Gi"}}},
+                {"type": "Resource", "resource": {"name": "cpu",
+                "target": {"type": "Utilization", "averageUtilization": 50}}}]}});
+    // The API server sorts addresses and ports, and fills in the protocol.
+    let endpoints = json!({"apiVersion": "v1", "kind": "Endpoints", "metadata": {"name": "outside"},
+        "subsets": [{"addresses": [{"ip": "10.1.2.9"}, {"ip": "10.1.2.3"}],
+            "ports": [{"name": "b", "port": 90}, {"name": "a", "port": 80}]}]});
+    given("opt-scaled")
+        .own_instance()
+        .file("web.yaml", text(&web))
+        .file("hpa.yaml", text(&scaler))
+        .file("hpa2.yaml", text(&newer))
+        .file("endpoints.yaml", text(&endpoints))
+        .when()
+        .sync()
+        .then()
+        .expect(succeeded())
+        .expect(synced())
+        .when()
+        .change_live(Kind::DEPLOYMENT, "web", json!({"spec": {"replicas": 3}}))
+        .refresh()
+        .then()
+        .expect(settled())
+        .expect(synced())
         .await;
 }

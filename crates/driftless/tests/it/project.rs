@@ -280,3 +280,47 @@ async fn only_clusters_of_the_project_where_it_asks_for_that() {
         ))
         .await;
 }
+
+#[tokio::test]
+async fn objects_without_an_application_are_told_where_the_project_asks() {
+    let stray = |name: &str| json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": {"a": "b"}});
+    let fields =
+        json!({"orphanedResources": {"ignore": [{"kind": "ConfigMap", "name": "known-*"}]}});
+    let story = given("orphans").file("a.yaml", config_map("a", "1"));
+    let world = in_project(story, fields).await;
+    let world = world
+        .when()
+        .create_live(Kind::CONFIG_MAP, stray("known-1"))
+        .sync()
+        .then()
+        .expect(succeeded())
+        .expect(synced())
+        .expect(settled())
+        .expect(no_condition("OrphanedResourceWarning"))
+        .when()
+        .create_live(Kind::CONFIG_MAP, stray("stray"))
+        .refresh()
+        .then()
+        .expect(condition(
+            "OrphanedResourceWarning",
+            "Application has 1 orphaned resources",
+        ))
+        .expect(synced())
+        .await;
+    let path = format!("/api/v1/applications/{}/resource-tree", world.name);
+    let (_, tree) = world.driftless.rest(http::Method::GET, &path, None).await;
+    assert_eq!(tree["orphanedNodes"][0]["name"], "stray", "{tree:#}");
+    // Told in the tree alone, and never deleted.
+    change(&world, json!({"orphanedResources": {"warn": false}})).await;
+    world
+        .when()
+        .refresh()
+        .then()
+        .expect(no_condition("OrphanedResourceWarning"))
+        .when()
+        .sync_with(json!({"prune": true}))
+        .then()
+        .expect(succeeded())
+        .expect(still_exists(Kind::CONFIG_MAP, "stray"))
+        .await;
+}

@@ -238,6 +238,27 @@ proptest! {
     }
 
     #[test]
+    fn a_clock_that_jumps_neither_stops_it_nor_deletes_more(
+        case in case(),
+        jumps in prop::collection::vec((0_usize..20, -600_i64..100_000), 1..4),
+    ) {
+        let mut runner = case.runner();
+        let mut end = None;
+        for count in 0..3000 {
+            let now = jumps.iter().filter(|(at, _)| *at == count);
+            runner.world.skew += now.map(|(_, by)| by).sum::<i64>();
+            let decision = runner.step().unwrap();
+            if matches!(decision.step, Step::Finish { .. }) {
+                end = Some(decision);
+                break;
+            }
+        }
+        let end = end.expect("an end");
+        prop_assert!(end.phase.is_final());
+        check_deletions(&case, &runner);
+    }
+
+    #[test]
     fn termination_ends_from_any_state(case in case(), after in 0_usize..25) {
         let mut runner = case.runner();
         for _ in 0..after {

@@ -63,6 +63,8 @@ pub(crate) enum Fate {
 pub(crate) struct World {
     pub(crate) objects: BTreeMap<ResourceKey, Object>,
     pub(crate) now: i64,
+    /// By how much the clock of the process is wrong.
+    pub(crate) skew: i64,
     born: BTreeMap<ResourceKey, i64>,
     dying: BTreeMap<ResourceKey, i64>,
     pub(crate) fates: BTreeMap<String, Fate>,
@@ -92,7 +94,7 @@ impl World {
     }
 
     pub(crate) fn time(&self) -> Timestamp {
-        start() + SignedDuration::from_secs(self.now)
+        start() + SignedDuration::from_secs(self.now + self.skew)
     }
 
     pub(crate) fn has(&self, name: &str) -> bool {
