@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
+use crate::analysis::AnalysisTemplate;
 use crate::application::Application;
 use crate::project::AppProject;
 use crate::rollout::ModelRollout;
@@ -42,12 +43,47 @@ pub fn crds() -> Vec<Value> {
             schema_of::<AppProject>(),
             &[],
         ),
+        model_rollout(),
     ]
 }
 
-/// Returns the CRDs of kinds that can be stored and checked, and that no controller of this version works with. They
-/// are not installed by `serve`.
-pub fn preview_crds() -> Vec<Value> {
+/// Returns the CRDs of Argo Rollouts' analysis templates, as far as rollouts use them. They are Argo Rollouts' own: where
+/// its CRDs are installed those are used, so that these are only installed where there are none.
+pub fn analysis_crds() -> Vec<Value> {
+    let template = |kind: &'static str, plural: &'static str, singular: &'static str, short| {
+        let mut crd = crd(
+            &Names {
+                group: "argoproj.io",
+                kind,
+                plural,
+                singular,
+                short,
+            },
+            opaque(schema_of::<AnalysisTemplate>(), &["/properties/spec"]),
+            &[],
+        );
+        if kind == AnalysisTemplate::CLUSTER_KIND {
+            crd["spec"]["scope"] = "Cluster".into();
+        }
+        crd
+    };
+    vec![
+        template(
+            AnalysisTemplate::KIND,
+            "analysistemplates",
+            "analysistemplate",
+            &["at"],
+        ),
+        template(
+            AnalysisTemplate::CLUSTER_KIND,
+            "clusteranalysistemplates",
+            "clusteranalysistemplate",
+            &["cat"],
+        ),
+    ]
+}
+
+fn model_rollout() -> Value {
     let mut rollout = crd(
         &Names {
             group: ModelRollout::GROUP,
@@ -64,7 +100,7 @@ pub fn preview_crds() -> Vec<Value> {
     );
     // Spec and status have different writers here.
     rollout["spec"]["versions"][0]["subresources"] = json!({ "status": {} });
-    vec![rollout]
+    rollout
 }
 
 /// Parts of a ModelRollout's status that the controller alone writes and reads.

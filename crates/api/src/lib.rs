@@ -26,7 +26,7 @@ pub mod validation;
 pub mod value;
 
 pub use application::{Application, ApplicationList};
-pub use crd::{crds, preview_crds};
+pub use crd::{analysis_crds, crds};
 pub use extra::Extra;
 pub use meta::{ListMeta, ObjectMeta};
 pub use project::{AppProject, AppProjectList};

@@ -25,9 +25,7 @@ pub fn run(_args: &Args, out: &mut dyn Write) -> Result<(), Error> {
 /// Returns file name and YAML of each CRD, as committed under `deploy/crds`.
 pub fn files() -> Vec<(String, String)> {
     let crds = driftless_api::crds();
-    let preview = driftless_api::preview_crds();
     crds.iter()
-        .chain(&preview)
         .map(|crd| {
             let plural = crd
                 .pointer("/spec/names/plural")

@@ -9,6 +9,7 @@ use anyhow::{Context as _, Result};
 use driftless_api::{AppProject, Application};
 use driftless_appstate::AppState;
 use driftless_controller::Controller;
+use driftless_delivery::Delivery;
 use driftless_core::{Clock, GroupVersionKind, Namespace};
 use driftless_kube::store::{Store, StoreState};
 use driftless_kube::{
@@ -135,6 +136,7 @@ async fn serve(args: Args) -> Result<()> {
         LeaseOptions::new(&args.namespace, "driftless-controller", instance.identity()),
     );
     let controller = spawn_controller(&args, &state, &control, &lease, &mut registry, &stop);
+    let delivery = spawn_delivery(&args, &state, &control, &lease, &mut registry, &stop);
     let server = spawn_server(&args, &state, &control, listener, registry, &stop);
     instance.publish_address(&address.to_string())?;
     tracing::info!(
@@ -149,6 +151,7 @@ async fn serve(args: Args) -> Result<()> {
     stop.cancel();
     let ended = async {
         let _ = controller.await;
+        let _ = delivery.await;
         lease.release().await;
         let _ = server.await;
         let _ = destinations.await;
@@ -309,6 +312,51 @@ fn spawn_controller(
             term.cancel();
             if let Err(error) = work.await {
                 tracing::error!(%error, "The controller ended early");
+            }
+        }
+    })
+}
+
+/// Runs ModelRollouts while the lease is held.
+fn spawn_delivery(
+    args: &Args,
+    state: &Arc<AppState>,
+    control: &Arc<Cluster>,
+    lease: &Lease,
+    registry: &mut Registry,
+    stop: &CancellationToken,
+) -> tokio::task::JoinHandle<()> {
+    let delivery = Delivery::new(driftless_delivery::Services {
+        clusters: Arc::clone(&state.clusters),
+        control: Arc::clone(control),
+        namespace: Namespace::new(&args.namespace),
+        write: WriteCtx::internal(lease.fence()),
+        namespaces: Vec::new(),
+        measurer: Arc::new(Unmeasured),
+        clock: Arc::clone(&state.clock),
+        metrics: driftless_delivery::Metrics::register(registry),
+    });
+    let mut states = lease.states();
+    let stop = stop.clone();
+    tokio::spawn(async move {
+        loop {
+            let held = tokio::select! {
+                held = states.wait_for(|state| *state == LeaseState::Held) => held.map(drop),
+                () = stop.cancelled() => return,
+            };
+            if held.is_err() {
+                return;
+            }
+            let term = stop.child_token();
+            let work = tokio::spawn(Arc::clone(&delivery).run(term.clone()));
+            let lost = states.wait_for(|state| matches!(state, LeaseState::HeldBy(_)));
+            tokio::select! {
+                _ = lost => {}
+                () = stop.cancelled() => {}
+            }
+            term.cancel();
+            if let Err(error) = work.await {
+                tracing::error!(%error, "The rollouts ended early");
             }
         }
     })

@@ -178,7 +178,7 @@ impl Plan {
             Approval::Person => steps.push(Step::Pause(None)),
         }
         // All pods are there before all traffic is.
-        steps.push(Step::SetScale(Scale::MatchTraffic));
+        steps.push(Step::SetScale(Scale::Weight(100)));
         steps.push(Step::SetWeight(100));
         steps.extend(spec.post.map(Step::Analysis));
         steps
@@ -260,8 +260,10 @@ impl Plan {
         // FNV-1a over the debug form: stable within a version of the program, and a change between versions only starts
         // the steps again.
         let text = format!("{:?}", self.steps);
-        text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        let hash = text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
             (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-        })
+        });
+        // The API server stores larger numbers as floats, which would come back as others.
+        hash >> 1
     }
 }

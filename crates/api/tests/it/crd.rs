@@ -1,11 +1,11 @@
 //! The CRDs: structural, and equal to the committed files.
 
-use driftless_api::{crds, preview_crds};
+use driftless_api::{analysis_crds, crds};
 use serde_json::Value;
 
 #[test]
 fn schemas_are_structural() {
-    for crd in crds().into_iter().chain(preview_crds()) {
+    for crd in crds().into_iter().chain(analysis_crds()) {
         let name = crd["metadata"]["name"].as_str().unwrap().to_owned();
         let schema = &crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
         check(&name, schema);

@@ -1,5 +1,6 @@
 //! Small readings of JSON objects.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use driftless_manifest::quantity::Quantity;
@@ -20,6 +21,18 @@ pub(crate) fn text<'a>(object: &'a Value, pointer: &str) -> Option<&'a str> {
 /// Returns an annotation.
 pub(crate) fn annotation<'a>(object: &'a Value, name: &str) -> Option<&'a str> {
     object.pointer("/metadata/annotations")?.get(name)?.as_str()
+}
+
+/// Returns an object's labels.
+pub(crate) fn labels(object: &Value) -> BTreeMap<String, String> {
+    let labels = object
+        .pointer("/metadata/labels")
+        .and_then(Value::as_object);
+    labels
+        .into_iter()
+        .flatten()
+        .filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())))
+        .collect()
 }
 
 /// Returns a label selector of the API (`matchLabels`, `matchExpressions`) as a query has it.

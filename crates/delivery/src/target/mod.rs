@@ -5,6 +5,8 @@ pub(crate) mod json;
 mod kserve;
 mod workload;
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use driftless_api::rollout::Problem;
 use driftless_core::GroupVersionKind;
@@ -91,6 +93,8 @@ pub struct Seen {
     pub canary: Option<Track>,
     /// The live route, or why it could not be read.
     pub traffic: std::result::Result<Traffic, String>,
+    /// Labels of the target, for rollouts that choose by label.
+    pub labels: BTreeMap<String, String>,
     /// For the check of free places.
     pub pods: Pods,
     /// A version whose promotion cannot be taken back any more, since the old pods are gone: it is carried to its end

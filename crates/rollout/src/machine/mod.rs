@@ -287,6 +287,17 @@ pub struct Transition {
     complete_since: Option<Timestamp>,
 }
 
+impl Transition {
+    /// Returns the analyses at work: the one beside the steps, and the step's own.
+    pub fn runs(&self) -> Vec<(Which, &Run)> {
+        let background = self.background.as_ref();
+        let step = self.run.as_ref();
+        let background = background.map(|run| (Which::Background, run));
+        let step = step.map(|run| (Which::Step(self.index), run));
+        background.into_iter().chain(step).collect()
+    }
+}
+
 /// How a transition ends without success.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum Ending {
@@ -565,6 +576,10 @@ impl Machine<'_> {
     fn idle(&mut self) -> Flow {
         let observed = self.observed;
         let Some(wanted) = &observed.wanted else {
+            // It may take more than one call until it is gone.
+            if observed.canary.is_some() {
+                self.actions.push(Action::RemoveCanary);
+            }
             self.wait(Reason::TargetDeleted, "the target is not there");
             return Flow::Enough;
         };

@@ -33,7 +33,7 @@ pub async fn apply_crds(
     let gvk = GroupVersionKind::new("apiextensions.k8s.io", "v1", "CustomResourceDefinition");
     let mut outcomes = Vec::new();
     let mut kinds = Vec::new();
-    for crd in driftless_api::crds() {
+    for crd in crds() {
         let crd = object(crd)?;
         kinds.extend(defines(&crd));
         let name = crd.name().to_owned();
@@ -52,6 +52,13 @@ pub async fn apply_crds(
     }
     wait_served(cluster, &kinds).await?;
     Ok(outcomes)
+}
+
+/// Returns all CRDs that an installation needs.
+fn crds() -> Vec<serde_json::Value> {
+    let mut crds = driftless_api::crds();
+    crds.extend(driftless_api::analysis_crds());
+    crds
 }
 
 /// Returns the kind that a CRD defines.

@@ -14,7 +14,7 @@ use driftless_rollout::plan::Traffic;
 use serde_json::{Value, json};
 
 use self::route::Routing;
-use super::json::{annotation, covers, digest, number, selector, text};
+use super::json::{annotation, covers, digest, labels, number, selector, text};
 use super::{Ctx, Error, PodShape, Pods, Promoted, Result, Seen, Stable, Target, VERSION};
 
 /// Annotation of a target while it becomes a version: its name.
@@ -305,6 +305,7 @@ impl Target for Workload {
             stable,
             canary,
             traffic,
+            labels: look.target.as_ref().map(labels).unwrap_or_default(),
             pods: pods(cx, look.target.as_ref()),
             finishing,
         })
@@ -393,6 +394,10 @@ impl Target for Workload {
             promote::undo(self, cx, target).await?;
         }
         let routing = Routing::of(cx);
+        if look.target.is_none() {
+            // There is nobody to give it to; what is left of the route must not name what goes.
+            routing.write(cx, 0).await?;
+        }
         let Some(canary) = look.canary else {
             return routing.clean(self, cx).await;
         };

@@ -19,10 +19,12 @@ fn not_yet(text: impl Into<String>) -> Promoted {
     Promoted::NotYet(text.into())
 }
 
+fn gone() -> Error {
+    Error::Refused("the target is not there".to_owned())
+}
+
 pub(super) async fn deployment(cx: &Ctx, look: Look) -> Result<Promoted> {
-    let Some(target) = look.target else {
-        return first(cx, look.canary.as_ref()).await;
-    };
+    let target = look.target.ok_or_else(gone)?;
     let kind = Workload::Deployment;
     let promoting = annotation(&target, PROMOTING).map(str::to_owned);
     if promoting.is_none() {
@@ -119,20 +121,6 @@ async fn begin(cx: &Ctx, target: &Value, canary: &Value) -> Result<Promoted> {
     Ok(not_yet("the pods change hands"))
 }
 
-/// The target is not there: it is made as Git says. Pods of a canary are taken over.
-async fn first(cx: &Ctx, canary: Option<&Value>) -> Result<Promoted> {
-    let wanted = cx.wanted()?;
-    if canary.is_none() {
-        cx.apply(&wanted.object).await?;
-        return Ok(Promoted::Done);
-    }
-    let mut object = (*wanted.object).clone();
-    object["spec"]["paused"] = true.into();
-    object["metadata"]["annotations"][PROMOTING] = wanted.version.as_str().into();
-    cx.apply(&object).await?;
-    Ok(not_yet("the pods change hands"))
-}
-
 /// Only the new version is there: traffic is the stable version's again, and the target as Git says.
 async fn finish(kind: Workload, cx: &Ctx) -> Result<Promoted> {
     Routing::of(cx).hand_back(&kind, cx).await?;
@@ -165,10 +153,7 @@ async fn finish(kind: Workload, cx: &Ctx) -> Result<Promoted> {
 
 pub(super) async fn stateful_set(cx: &Ctx, look: Look) -> Result<Promoted> {
     let kind = Workload::StatefulSet;
-    let Some(target) = look.target else {
-        cx.apply(&cx.wanted()?.object).await?;
-        return Ok(Promoted::Done);
-    };
+    let target = look.target.ok_or_else(gone)?;
     if annotation(&target, PROMOTING).is_none() {
         let wanted = cx.wanted()?;
         if look.canary.is_none() {

@@ -346,7 +346,7 @@ impl Routing {
     }
 
     /// Writes a weight to the route, with the version it was read at.
-    async fn write(&self, cx: &Ctx, weight: u32) -> Result<()> {
+    pub(super) async fn write(&self, cx: &Ctx, weight: u32) -> Result<()> {
         let (router, gvk, name) = match &self.by {
             By::Route(router, gvk, name) => (*router, gvk.clone(), name.clone()),
             By::Nginx(name) => {

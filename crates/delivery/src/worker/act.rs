@@ -1,0 +1,316 @@
+//! What the state machine asks for is done.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use driftless_analysis::Lowered;
+use driftless_api::rollout::status::ModelRolloutStatus;
+use driftless_rollout::Value;
+use driftless_rollout::machine::{
+    Action, Answer, Observed, Outcome, State, Transition, Warmed, Which,
+};
+use driftless_rollout::plan::Traffic;
+use futures::FutureExt as _;
+use jiff::Timestamp;
+
+use super::look::{Job, entry};
+use super::{Warming, Worker};
+use crate::measure::About;
+use crate::target::{Ctx, Promoted, Target};
+use crate::warm;
+
+/// A measurement may take this long: less than the state machine waits for an answer.
+const MEASURED_WITHIN: Duration = Duration::from_secs(110);
+/// First wait after a failed action, and the longest one.
+const RETRY: Duration = Duration::from_millis(250);
+const LONGEST_RETRY: Duration = Duration::from_secs(30);
+/// A promotion is looked at again after this time.
+const PROMOTING: Duration = Duration::from_millis(250);
+
+/// What was done.
+pub(super) enum Acted {
+    /// Nothing that shows at once.
+    Nothing,
+    /// Something: it is worth a look.
+    Done,
+    /// It failed, or takes time.
+    Later(Duration),
+}
+
+impl Worker {
+    /// Does what was asked for, in order. What follows a failure is not done: pods come before traffic.
+    pub(super) async fn act(
+        &mut self,
+        job: &Job<'_>,
+        target: &dyn Target,
+        ctx: &Ctx,
+        lowered: &Lowered,
+        outcome: &Outcome,
+        status: &mut ModelRolloutStatus,
+    ) -> Acted {
+        let mut acted = Acted::Nothing;
+        for action in &outcome.actions {
+            let done = match action {
+                Action::ScaleCanary { replicas, .. } => target.scale_canary(ctx, *replicas).await,
+                Action::ScaleStable { replicas } => target.scale_stable(ctx, *replicas).await,
+                Action::SetTraffic(traffic) => target.set_traffic(ctx, traffic).await,
+                Action::RemoveCanary => target.remove_canary(ctx).await,
+                Action::Promote { version } => match target.promote(ctx).await {
+                    Ok(Promoted::Done) => {
+                        if let Some(entry) = entry(status, job.name) {
+                            version.clone_into(&mut entry.stable_version);
+                        }
+                        Ok(())
+                    }
+                    Ok(Promoted::NotYet(text)) => {
+                        tracing::debug!(obj = %self.id, target = job.name, text, "A version is promoted");
+                        return Acted::Later(PROMOTING);
+                    }
+                    Err(error) => Err(error),
+                },
+                Action::Warm { requests, .. } => {
+                    match self.warm(job, target, ctx, &outcome.state, *requests).await {
+                        Ok(()) => continue,
+                        Err(error) => Err(error),
+                    }
+                }
+                Action::Measure { of, metric } => {
+                    if let Some(transition) = outcome.state.transition() {
+                        self.measure(job, lowered, transition, *of, metric);
+                    }
+                    continue;
+                }
+            };
+            match done {
+                Ok(()) => acted = Acted::Done,
+                Err(error) => {
+                    let text = error.text();
+                    tracing::debug!(obj = %self.id, target = job.name, ?action, error = text, "An action failed");
+                    if let Some(entry) = entry(status, job.name) {
+                        entry.message = joined(&entry.message, &text);
+                    }
+                    self.errors.insert(job.name.to_owned(), text);
+                    return Acted::Later(self.failed(job.name));
+                }
+            }
+        }
+        self.failures.remove(job.name);
+        self.errors.remove(job.name);
+        acted
+    }
+
+    /// Counts a failed attempt and returns how long to wait before the next one.
+    pub(super) fn failed(&mut self, name: &str) -> Duration {
+        let failures = self.failures.entry(name.to_owned()).or_default();
+        *failures += 1;
+        (RETRY * 2_u32.saturating_pow(failures.saturating_sub(1).min(10))).min(LONGEST_RETRY)
+    }
+
+    /// Takes traffic back though nothing could be stored.
+    pub(super) async fn act_in_need(
+        &self,
+        target: &dyn Target,
+        ctx: &Ctx,
+        actions: &[Action],
+        observed: &Observed,
+    ) {
+        let live = observed
+            .traffic
+            .as_ref()
+            .map_or(0, |traffic| traffic.canary);
+        for action in actions {
+            let Action::SetTraffic(traffic) = action else {
+                continue;
+            };
+            if *traffic == Traffic::default()
+                && live > 0
+                && let Err(error) = target.set_traffic(ctx, traffic).await
+            {
+                tracing::warn!(obj = %self.id, error = error.text(), "Traffic was not taken back");
+            }
+        }
+    }
+
+    /// Measures in the background.
+    fn measure(
+        &mut self,
+        job: &Job<'_>,
+        lowered: &Lowered,
+        transition: &Transition,
+        of: Which,
+        metric: &str,
+    ) {
+        let key = (job.name.to_owned(), of, metric.to_owned());
+        let signal = Arc::clone(&self.signal);
+        if !signal.inbox.lock().measuring.insert(key.clone()) {
+            return;
+        }
+        let now = self.now();
+        let since = self
+            .measured
+            .insert(key.clone(), now)
+            .filter(|since| *since >= transition.since)
+            .or_else(|| last_measured(job, of, metric))
+            .unwrap_or(transition.since);
+        let about = About {
+            namespace: self.id.namespace.to_string(),
+            rollout: self.id.name.to_string(),
+            uid: job.rollout.metadata.uid.clone(),
+            target: job.name.to_owned(),
+            version: transition.version.clone(),
+            stable: transition.stable.clone(),
+            since,
+        };
+        let source = lowered.metrics.get(&(of, metric.to_owned())).cloned();
+        let delivery = Arc::clone(&self.runner.delivery);
+        tokio::spawn(async move {
+            let value = match &source {
+                None => Err(format!("nothing is known of the metric {}", key.2)),
+                Some(source) => {
+                    let measured = delivery.services.measurer.measure(source, &about);
+                    let measured = AssertUnwindSafe(measured).catch_unwind();
+                    match tokio::time::timeout(MEASURED_WITHIN, measured).await {
+                        Ok(Ok(value)) => value,
+                        Ok(Err(_)) => Err("the measurement broke off".to_owned()),
+                        Err(_) => Err(format!("no answer within {} s", MEASURED_WITHIN.as_secs())),
+                    }
+                }
+            };
+            delivery.services.metrics.measured(match &value {
+                Ok(Value::Null) => "no-data",
+                Ok(_) => "ok",
+                Err(_) => "error",
+            });
+            let mut inbox = signal.inbox.lock();
+            inbox.measuring.remove(&key);
+            let (target, of, metric) = key;
+            let answer = Answer {
+                of,
+                version: about.version,
+                metric,
+                at: delivery.services.clock.now(),
+                value,
+            };
+            inbox.answers.push((target, answer));
+            signal.notify.notify_one();
+        });
+    }
+
+    /// Sends requests of a warm-up in the background.
+    async fn warm(
+        &self,
+        job: &Job<'_>,
+        target: &dyn Target,
+        ctx: &Ctx,
+        state: &State,
+        requests: u32,
+    ) -> crate::target::Result<()> {
+        let Some(transition) = state.transition() else {
+            return Ok(());
+        };
+        let step = transition.index;
+        let is_running = |known: &Warming| known.is_running && known.step == step;
+        if self
+            .signal
+            .inbox
+            .lock()
+            .warming
+            .get(job.name)
+            .is_some_and(is_running)
+        {
+            return Ok(());
+        }
+        let (service, port) = target.endpoint(ctx).await?;
+        let steps = ctx
+            .spec
+            .strategy
+            .canary
+            .as_ref()
+            .map(|canary| &canary.steps);
+        let spec = steps.and_then(|steps| steps.get(step)?.warmup.as_ref());
+        let request = warm::Request {
+            namespace: ctx.owner.namespace.clone(),
+            service,
+            port,
+            path: spec.map(|spec| spec.path.clone()).unwrap_or_default(),
+            body: spec.map(|spec| spec.body.clone()).unwrap_or_default(),
+        };
+        let number = requests.min(warm::BATCH);
+        let version = transition.version.clone();
+        {
+            let mut inbox = self.signal.inbox.lock();
+            let known = inbox
+                .warming
+                .entry(job.name.to_owned())
+                .or_insert_with(|| Warming {
+                    step,
+                    done: Warmed {
+                        version: version.clone(),
+                        sent: 0,
+                        succeeded: 0,
+                    },
+                    is_running: false,
+                });
+            if known.step != step || known.done.version != version {
+                known.step = step;
+                known.done = Warmed {
+                    version,
+                    sent: 0,
+                    succeeded: 0,
+                };
+            }
+            known.is_running = true;
+        }
+        let signal = Arc::clone(&self.signal);
+        let cluster = Arc::clone(&self.runner.cluster);
+        let name = job.name.to_owned();
+        tokio::spawn(async move {
+            let succeeded = warm::send(&cluster, &request, number).await;
+            let mut inbox = signal.inbox.lock();
+            if let Some(known) = inbox
+                .warming
+                .get_mut(&name)
+                .filter(|known| known.step == step)
+            {
+                known.done.sent += number;
+                known.done.succeeded += succeeded;
+                known.is_running = false;
+            }
+            signal.notify.notify_one();
+        });
+        Ok(())
+    }
+
+    /// Returns how far the warm-up of the step at work is.
+    pub(super) fn warmed(&self, name: &str, state: &State) -> Option<Warmed> {
+        let transition = state.transition()?;
+        let inbox = self.signal.inbox.lock();
+        let known = inbox.warming.get(name)?;
+        (known.step == transition.index).then(|| known.done.clone())
+    }
+}
+
+/// Returns what is done, with what stands in its way.
+pub(super) fn joined(message: &str, error: &str) -> String {
+    if message.is_empty() {
+        error.to_owned()
+    } else {
+        format!("{message}: {error}")
+    }
+}
+
+/// Returns when a metric was measured the last time, as far as the status tells.
+fn last_measured(job: &Job<'_>, of: Which, metric: &str) -> Option<Timestamp> {
+    let status = job.rollout.status.as_deref()?;
+    let target = status
+        .targets
+        .iter()
+        .find(|target| target.name == job.name)?;
+    let label = crate::status::label(of);
+    let known = target
+        .metrics
+        .iter()
+        .find(|known| known.name == metric && known.analysis == label)?;
+    Some(known.measurements.last()?.at?.timestamp())
+}

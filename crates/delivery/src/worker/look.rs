@@ -1,0 +1,650 @@
+//! One target: what is there, what the state machine says about it, and what is stored of that.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use driftless_analysis::Lowered;
+use driftless_api::ModelRollout;
+use driftless_api::rollout::handover::{CommandVerb, ROLLOUT_LABEL, Wanted};
+use driftless_api::rollout::status::{ModelRolloutStatus, Pods, TargetStatus};
+use driftless_api::value::RawObject;
+use driftless_core::GroupVersionKind;
+use driftless_kube::event::ObjectReference;
+use driftless_kube::{Event, event};
+use driftless_rollout::fit::Verdict;
+use driftless_rollout::machine::{
+    self, Action, Answer, Command, Decision, Input, Observed, Outcome, Reason, Stage, State, Track,
+    Verb,
+};
+use driftless_rollout::plan::Plan;
+use serde_json::Value;
+
+use super::{Commands, INVALID, REST, Stopped, Worker};
+use crate::capacity;
+use crate::inputs::Unplanned;
+use crate::runner::{kind, selects};
+use crate::status;
+use crate::target::{self, Ctx, Owner, Promoted, Seen, Target, list};
+
+/// Looks in one pass at most; the next pass follows at once.
+const ROUNDS: usize = 24;
+/// While a version is on its way it is looked at again after this time, whatever changes.
+const AT_WORK: Duration = Duration::from_secs(10);
+/// After an action whose outcome takes a moment.
+const SOON: Duration = Duration::from_millis(250);
+/// Places are looked for again after this time.
+const NO_PLACE: Duration = Duration::from_secs(10);
+
+/// What a look rests on.
+pub(super) struct Job<'a> {
+    pub(super) rollout: &'a ModelRollout,
+    pub(super) name: &'a str,
+    pub(super) commands: &'a Commands,
+    pub(super) wanted: &'a Result<Wanted, String>,
+    /// What is wrong with the spec.
+    pub(super) problem: Option<&'a str>,
+}
+
+/// What came of it.
+#[derive(Default)]
+pub(super) struct Looked {
+    pub(super) wait: Duration,
+    pub(super) related: Vec<(GroupVersionKind, String)>,
+}
+
+/// Says whether a version is on its way.
+pub(super) fn is_at_work(target: &TargetStatus) -> bool {
+    state_of(target).is_some_and(|state| state.transition().is_some())
+}
+
+fn state_of(target: &TargetStatus) -> Option<State> {
+    let state = target.state.as_ref()?;
+    serde_json::from_value(state.0.clone()).ok()
+}
+
+impl Worker {
+    /// Returns the names of a rollout's targets.
+    pub(super) async fn names(
+        &self,
+        rollout: &ModelRollout,
+        wanted: Option<&Wanted>,
+    ) -> Result<Vec<String>, String> {
+        if let Some(target) = &rollout.spec.target_ref {
+            return Ok(vec![target.name.clone()]);
+        }
+        let Some(selector) = &rollout.spec.selector else {
+            return Ok(Vec::new());
+        };
+        let gvk = GroupVersionKind::from_api_version(&selector.api_version, &selector.kind);
+        let query: Vec<String> = selector
+            .match_labels
+            .iter()
+            .map(|(key, value)| format!("{key}={value}"))
+            .collect();
+        let found: Vec<Value> = list(
+            &self.runner.cluster,
+            &gvk,
+            &self.id.namespace,
+            &query.join(","),
+        )
+        .await
+        .map_err(|error| error.text())?;
+        let mut names: Vec<String> = found
+            .iter()
+            .filter(|object| {
+                let labels = target::json::labels(object);
+                selects(selector, &labels) && !labels.contains_key(ROLLOUT_LABEL)
+            })
+            .filter_map(|object| object.pointer("/metadata/name")?.as_str())
+            .map(str::to_owned)
+            .collect();
+        names.extend(wanted.into_iter().flatten().map(|(name, _)| name.clone()));
+        names.sort();
+        names.dedup();
+        Ok(names)
+    }
+
+    /// Looks at one target until there is nothing to do but wait.
+    pub(super) async fn target(
+        &mut self,
+        job: &Job<'_>,
+        status: &mut ModelRolloutStatus,
+    ) -> Looked {
+        let mut looked = Looked {
+            wait: REST,
+            related: Vec::new(),
+        };
+        let Some((version, target_kind)) = job.rollout.spec.target_kind() else {
+            self.invalid(job, status, job.problem.unwrap_or("spec: names no target"));
+            return looked;
+        };
+        let gvk = GroupVersionKind::from_api_version(version, target_kind);
+        let Some(target) = target::of(&gvk) else {
+            let text =
+                format!("spec.targetRef.kind: {target_kind} is not carried out by this version");
+            self.invalid(job, status, job.problem.unwrap_or(&text));
+            return looked;
+        };
+        let mut last: Vec<Action> = Vec::new();
+        for _ in 0..ROUNDS {
+            match self
+                .round(job, status, target.as_ref(), &gvk, &mut last)
+                .await
+            {
+                Ok(Round::Again) => {}
+                Ok(Round::Wait(wait, related)) => {
+                    looked.wait = wait;
+                    looked.related = related;
+                    return looked;
+                }
+                Err(Stopped(wait)) => {
+                    looked.wait = wait;
+                    looked.related = target.related(&self.ctx(job, &gvk, None, None));
+                    return looked;
+                }
+            }
+        }
+        looked.wait = Duration::ZERO;
+        looked.related = target.related(&self.ctx(job, &gvk, None, None));
+        looked
+    }
+
+    fn ctx(
+        &self,
+        job: &Job<'_>,
+        gvk: &GroupVersionKind,
+        wanted: Option<target::Version>,
+        stable: Option<String>,
+    ) -> Ctx {
+        Ctx {
+            cluster: Arc::clone(&self.runner.cluster),
+            write: self.runner.delivery.write(),
+            owner: Owner {
+                namespace: job.rollout.metadata.namespace.clone(),
+                name: job.rollout.metadata.name.clone(),
+                uid: job.rollout.metadata.uid.clone(),
+            },
+            spec: Arc::new(job.rollout.spec.clone()),
+            gvk: gvk.clone(),
+            name: job.name.to_owned(),
+            wanted,
+            stable,
+        }
+    }
+
+    fn invalid(&self, job: &Job<'_>, status: &mut ModelRolloutStatus, problem: &str) {
+        if let Some(entry) = entry(status, job.name) {
+            "Invalid".clone_into(&mut entry.phase);
+            "InvalidSpec".clone_into(&mut entry.waiting_for);
+            problem.clone_into(&mut entry.message);
+        }
+    }
+
+    async fn round(
+        &mut self,
+        job: &Job<'_>,
+        status: &mut ModelRolloutStatus,
+        target: &dyn Target,
+        gvk: &GroupVersionKind,
+        last: &mut Vec<Action>,
+    ) -> Result<Round, Stopped> {
+        let Some(known) = entry(status, job.name).cloned() else {
+            return Err(Stopped(REST));
+        };
+        let state = state_of(&known).unwrap_or_default();
+        let named = match job.wanted {
+            Ok(wanted) => wanted.get(job.name),
+            Err(_) => None,
+        };
+        let runner = Arc::clone(&self.runner);
+        let (object, unread) = match named {
+            None => (None, None),
+            Some(named) => match self
+                .inputs
+                .version(&runner, &self.id.namespace, named)
+                .await
+            {
+                Ok(version) => (Some(version), None),
+                Err(error) => (None, Some(error)),
+            },
+        };
+        let memory = (!known.stable_version.is_empty()).then(|| known.stable_version.clone());
+        let ctx = self.ctx(job, gvk, object, memory);
+        let related = target.related(&ctx);
+        let seen = target.observe(&ctx).await;
+        if let Ok(Seen {
+            finishing: Some(version),
+            ..
+        }) = &seen
+        {
+            return self.finish(job, status, target, &ctx, version).await;
+        }
+        let view = View::new(job, &known, &ctx, seen, unread);
+        let lowered = self.lowered(job, &state, &view, target, &ctx).await;
+        let command = job.commands.open(&known).cloned();
+        let lowered = match lowered {
+            Ok(lowered) => lowered,
+            Err(problem) => {
+                // Going back needs no plan; anything else does.
+                let is_back = matches!(state.stage, Stage::Restoring { .. })
+                    || job.rollout.metadata.is_deleting()
+                    || command
+                        .as_ref()
+                        .is_some_and(|command| command.verb == CommandVerb::Abort);
+                if !(is_back && state.transition().is_some()) {
+                    match problem {
+                        Unplanned::Invalid(problem) => {
+                            self.invalid(job, status, &problem.to_string())
+                        }
+                        Unplanned::Unread(error) => {
+                            if let Some(entry) = entry(status, job.name) {
+                                entry.message = error;
+                                if entry.phase.is_empty() {
+                                    "Waiting".clone_into(&mut entry.phase);
+                                }
+                            }
+                        }
+                    }
+                    return Ok(Round::Wait(INVALID, related));
+                }
+                Lowered {
+                    plan: Plan::new(Vec::new()),
+                    metrics: BTreeMap::new(),
+                }
+            }
+        };
+        let observed = self.observed(job, &state, &view, &lowered, status).await;
+        let answers = self.answers(job.name);
+        let commands: Vec<Command> = command.iter().map(lower_command).collect();
+        let input = Input {
+            observed: &observed,
+            commands: &commands,
+            answers: &answers,
+            now: self.now(),
+        };
+        let outcome = machine::advance(&lowered.plan, state, input);
+        let is_planned = !lowered.plan.steps.is_empty();
+        if let Some(entry) = entry(status, job.name) {
+            view.note(entry);
+            note(entry, &lowered, &outcome, &answers, is_planned);
+            if let Some(error) = self.errors.get(job.name) {
+                entry.message = super::act::joined(&entry.message, error);
+            }
+            if let Some(command) = &command {
+                entry.last_command.clone_from(&command.id);
+            }
+        }
+        // Stored before it is acted upon: whoever goes on after us knows what we knew.
+        let stored = self.persist(job.rollout, status).await;
+        if stored.is_err() {
+            // Taking traffic back is right whatever is remembered.
+            self.act_in_need(target, &ctx, &outcome.actions, &observed)
+                .await;
+        }
+        stored?;
+        self.tell(job, &outcome.decisions);
+        if outcome.state.transition().is_some() {
+            self.hold(job.rollout, true).await?;
+        }
+        let acted = self
+            .act(job, target, &ctx, &lowered, &outcome, status)
+            .await;
+        let wake = self.wake(&outcome);
+        let is_repeated = *last == outcome.actions;
+        *last = outcome.actions;
+        Ok(match acted {
+            super::act::Acted::Nothing => Round::Wait(wake, related),
+            super::act::Acted::Done if is_repeated => Round::Wait(SOON.min(wake), related),
+            super::act::Acted::Done => Round::Again,
+            super::act::Acted::Later(wait) => Round::Wait(wait.min(wake), related),
+        })
+    }
+
+    /// Carries a promotion to its end that cannot be taken back.
+    async fn finish(
+        &mut self,
+        job: &Job<'_>,
+        status: &mut ModelRolloutStatus,
+        target: &dyn Target,
+        ctx: &Ctx,
+        version: &str,
+    ) -> Result<Round, Stopped> {
+        match target.promote(ctx).await {
+            Ok(Promoted::Done) => {
+                if let Some(entry) = entry(status, job.name) {
+                    version.clone_into(&mut entry.stable_version);
+                }
+                self.persist(job.rollout, status).await?;
+                Ok(Round::Again)
+            }
+            Ok(Promoted::NotYet(_)) => Ok(Round::Wait(SOON, target.related(ctx))),
+            Err(error) => {
+                if let Some(entry) = entry(status, job.name) {
+                    entry.message =
+                        format!("{version} becomes the stable version: {}", error.text());
+                }
+                let wait = self.failed(job.name);
+                Ok(Round::Wait(wait, target.related(ctx)))
+            }
+        }
+    }
+
+    async fn lowered(
+        &mut self,
+        job: &Job<'_>,
+        state: &State,
+        view: &View,
+        target: &dyn Target,
+        ctx: &Ctx,
+    ) -> Result<Lowered, Unplanned> {
+        let problem = |text: &str| {
+            let (at, message) = text.split_once(": ").unwrap_or(("spec", text));
+            Unplanned::Invalid(driftless_api::rollout::Problem {
+                at: at.to_owned(),
+                message: message.to_owned(),
+            })
+        };
+        if let Some(text) = job.problem {
+            return Err(problem(text));
+        }
+        if let Some(found) = target.problems(ctx).into_iter().next() {
+            return Err(Unplanned::Invalid(found));
+        }
+        let canary = state
+            .transition()
+            .map(|transition| transition.version.clone())
+            .or_else(|| view.wanted.clone())
+            .unwrap_or_default();
+        let runner = Arc::clone(&self.runner);
+        let versions = (view.stable_version.as_str(), canary.as_str());
+        self.inputs.plan(&runner, job.rollout, versions).await
+    }
+
+    async fn observed(
+        &self,
+        job: &Job<'_>,
+        state: &State,
+        view: &View,
+        lowered: &Lowered,
+        status: &mut ModelRolloutStatus,
+    ) -> Observed {
+        let mut observed = view.observed.clone();
+        if let Some(older) = self
+            .runner
+            .older(job.rollout, &view.gvk, job.name, &view.labels)
+        {
+            observed.blocked = Some(format!(
+                "the ModelRollout {older} is older and has the same target: delete one of them"
+            ));
+        }
+        if let Err(error) = job.wanted {
+            observed.blocked.get_or_insert(error.clone());
+        }
+        observed.warmed = self.warmed(job.name, state);
+        let is_to_begin = matches!(
+            state.stage,
+            Stage::Idle | Stage::Waiting { .. } | Stage::Aborted { .. }
+        ) && observed.stable.is_some()
+            && observed.wanted.as_ref() != observed.stable.as_ref().map(|stable| &stable.version);
+        let checks = job
+            .rollout
+            .spec
+            .capacity
+            .as_ref()
+            .and_then(|capacity| capacity.check);
+        let fit = if !is_to_begin {
+            None
+        } else if checks == Some(false) {
+            Some((Some(Verdict::Surge), String::new()))
+        } else {
+            let replicas = lowered.plan.most_replicas(observed.replicas.max(1));
+            let checked = self
+                .runner
+                .capacity
+                .check(
+                    &self.runner.cluster,
+                    &self.id.namespace,
+                    &view.pods,
+                    replicas,
+                )
+                .await;
+            Some(match checked {
+                Ok(verdict) => {
+                    let words = capacity::words(&verdict);
+                    (Some(verdict), words)
+                }
+                Err(error) => (None, format!("not known: {error}")),
+            })
+        };
+        if let (Some((verdict, words)), Some(entry)) = (fit, entry(status, job.name)) {
+            observed.fit = verdict;
+            entry.fit = words;
+        }
+        observed
+    }
+
+    /// Takes the measurements that came in.
+    fn answers(&self, name: &str) -> Vec<Answer> {
+        let mut inbox = self.signal.inbox.lock();
+        let (mine, others) = std::mem::take(&mut inbox.answers)
+            .into_iter()
+            .partition(|(target, _)| target == name);
+        inbox.answers = others;
+        let mine: Vec<(String, Answer)> = mine;
+        mine.into_iter().map(|(_, answer)| answer).collect()
+    }
+
+    /// Says what was decided.
+    fn tell(&self, job: &Job<'_>, decisions: &[Decision]) {
+        let metadata = &job.rollout.metadata;
+        for decision in decisions {
+            let reason = reason(decision.reason);
+            self.runner.delivery.services.metrics.decided(reason);
+            tracing::info!(obj = %self.id, target = job.name, reason, message = decision.message, "A rollout decided");
+            self.runner.events.record(Event {
+                about: ObjectReference {
+                    gvk: kind(),
+                    namespace: metadata.namespace.clone(),
+                    name: metadata.name.clone(),
+                    uid: metadata.uid.clone(),
+                    resource_version: metadata.resource_version.clone(),
+                },
+                event_type: severity(decision.reason),
+                reason,
+                message: format!("{}: {}", job.name, decision.message),
+                annotations: BTreeMap::new(),
+                labels: BTreeMap::new(),
+            });
+        }
+    }
+
+    /// Returns when to look again.
+    fn wake(&self, outcome: &Outcome) -> Duration {
+        let rest = match &outcome.state.stage {
+            Stage::Idle | Stage::Aborted { .. } => REST,
+            Stage::Waiting { .. } => NO_PLACE,
+            _ => AT_WORK,
+        };
+        let until = outcome.wake.map(|at| {
+            let left = at.duration_since(self.now());
+            // A moment later rather than earlier: then it is due.
+            Duration::try_from(left).unwrap_or(Duration::ZERO) + Duration::from_millis(5)
+        });
+        until.map_or(rest, |until| until.min(rest))
+    }
+}
+
+enum Round {
+    Again,
+    Wait(Duration, Vec<(GroupVersionKind, String)>),
+}
+
+/// What was seen, with names of versions.
+struct View {
+    gvk: GroupVersionKind,
+    observed: Observed,
+    stable_version: String,
+    wanted: Option<String>,
+    wanted_name: Option<String>,
+    pods: target::Pods,
+    labels: BTreeMap<String, String>,
+}
+
+impl View {
+    fn new(
+        job: &Job<'_>,
+        known: &TargetStatus,
+        ctx: &Ctx,
+        seen: target::Result<Seen>,
+        unread: Option<String>,
+    ) -> Self {
+        let named = match job.wanted {
+            Ok(wanted) => wanted.get(job.name).map(|wanted| wanted.version.clone()),
+            Err(_) => None,
+        };
+        let (seen, blocked) = match seen {
+            Ok(seen) => (Some(seen), None),
+            Err(error) => (None, Some(error.text())),
+        };
+        let stable = seen.as_ref().and_then(|seen| seen.stable.as_ref());
+        let memory = ctx.stable.clone();
+        let version = match (stable, &named) {
+            (Some(stable), Some(named)) if stable.is_wanted => named.clone(),
+            (Some(stable), _) => memory.clone().unwrap_or_else(|| stable.digest.clone()),
+            (None, _) => memory.clone().unwrap_or_default(),
+        };
+        let stable = stable.map(|stable| Track {
+            version: version.clone(),
+            replicas: stable.replicas,
+            ready: stable.ready,
+        });
+        let is_deleting = job.rollout.metadata.is_deleting();
+        let wanted = match (&stable, &named) {
+            // The rollout goes: so does what it made.
+            (stable, _) if is_deleting => stable.as_ref().map(|stable| stable.version.clone()),
+            // A sync makes it, or whoever deleted it meant it.
+            (None, _) => None,
+            (Some(_), Some(named)) => Some(named.clone()),
+            (stable, None) => stable.as_ref().map(|stable| stable.version.clone()),
+        };
+        // Without the object nothing can be begun; going back needs none.
+        let is_new = stable.as_ref().map(|stable| &stable.version) != wanted.as_ref();
+        let unread = unread.filter(|_| is_new && known.phase != "RollingBack");
+        let observed = Observed {
+            blocked: blocked.or(unread),
+            wanted: wanted.clone(),
+            replicas: seen.as_ref().map_or(1, |seen| seen.replicas),
+            canary: seen.as_ref().and_then(|seen| seen.canary.clone()),
+            traffic: match &seen {
+                Some(seen) => seen.traffic.clone(),
+                None => Err("the target could not be read".to_owned()),
+            },
+            fit: None,
+            warmed: None,
+            stable,
+        };
+        let labels = seen
+            .as_ref()
+            .map(|seen| seen.labels.clone())
+            .unwrap_or_default();
+        Self {
+            gvk: ctx.gvk.clone(),
+            observed,
+            stable_version: version,
+            wanted,
+            wanted_name: named,
+            pods: seen.map(|seen| seen.pods).unwrap_or_default(),
+            labels,
+        }
+    }
+
+    /// Notes what was seen.
+    fn note(&self, entry: &mut TargetStatus) {
+        entry.stable_version.clone_from(&self.stable_version);
+        if let Some(named) = &self.wanted_name {
+            entry.wanted_version.clone_from(named);
+        }
+        let pods = |track: &Track| Pods {
+            desired: i64::from(track.replicas),
+            ready: i64::from(track.ready),
+            ..Pods::default()
+        };
+        entry.stable_pods = self.observed.stable.as_ref().map(pods);
+        entry.canary_pods = self.observed.canary.as_ref().map(pods);
+        entry.weight = match &self.observed.traffic {
+            Ok(traffic) => Some(i64::from(traffic.canary)),
+            Err(_) => None,
+        };
+    }
+}
+
+/// Notes what was decided.
+fn note(
+    entry: &mut TargetStatus,
+    lowered: &Lowered,
+    outcome: &Outcome,
+    answers: &[Answer],
+    is_planned: bool,
+) {
+    status::state(entry, &outcome.state, is_planned.then_some(&lowered.plan));
+    if let Some(transition) = outcome.state.transition() {
+        status::measured(entry, lowered, &transition.runs(), answers);
+    }
+    entry.state = serde_json::to_value(&outcome.state).ok().map(RawObject);
+}
+
+pub(super) fn entry<'a>(
+    status: &'a mut ModelRolloutStatus,
+    name: &str,
+) -> Option<&'a mut TargetStatus> {
+    status.targets.iter_mut().find(|target| target.name == name)
+}
+
+fn lower_command(command: &driftless_api::rollout::handover::Command) -> Command {
+    Command {
+        verb: match command.verb {
+            CommandVerb::Pause => Verb::Pause,
+            CommandVerb::Promote => Verb::Promote,
+            CommandVerb::PromoteFull => Verb::PromoteFull,
+            CommandVerb::Abort => Verb::Abort,
+            CommandVerb::Retry => Verb::Retry,
+        },
+        by: if command.by.is_empty() {
+            "somebody".to_owned()
+        } else {
+            command.by.clone()
+        },
+    }
+}
+
+/// Returns a reason's name for as long as the process lives.
+fn reason(reason: Reason) -> &'static str {
+    static NAMES: std::sync::OnceLock<parking_lot::Mutex<BTreeMap<Reason, &'static str>>> =
+        std::sync::OnceLock::new();
+    let mut names = NAMES.get_or_init(parking_lot::Mutex::default).lock();
+    // As many as there are reasons.
+    names
+        .entry(reason)
+        .or_insert_with(|| Box::leak(reason.as_str().into_boxed_str()))
+}
+
+fn severity(reason: Reason) -> event::EventType {
+    match reason {
+        Reason::Aborted
+        | Reason::AnalysisFailed
+        | Reason::AnalysisInconclusive
+        | Reason::Blocked
+        | Reason::CanaryLeft
+        | Reason::CanaryLostPods
+        | Reason::CapacityHold
+        | Reason::Held
+        | Reason::ProgressDeadlineExceeded
+        | Reason::Quarantined
+        | Reason::RouteUnreadable
+        | Reason::StableNotReady
+        | Reason::TrafficChangedOutside
+        | Reason::WarmupFailed => event::EventType::Warning,
+        _ => event::EventType::Normal,
+    }
+}

@@ -1,0 +1,236 @@
+//! A Deployment behind a route takes its steps.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use crate::dev::{World, weights, workload};
+
+fn split(stable: i64, canary: i64) -> BTreeMap<String, i64> {
+    BTreeMap::from([
+        ("fraud".to_owned(), stable),
+        ("fraud-canary".to_owned(), canary),
+    ])
+}
+
+/// Checks that Service, route and Deployment are as Git says, with nothing left over.
+async fn as_in_git(world: &World, image: &str) {
+    let route = world.get("HTTPRoute", "fraud").await;
+    assert_eq!(route["spec"], crate::dev::route()["spec"]);
+    assert_eq!(route.pointer("/metadata/annotations"), None);
+    let service = world.get("Service", "fraud").await;
+    assert_eq!(
+        service.pointer("/spec/selector"),
+        Some(&json!({"app": "fraud"}))
+    );
+    assert!(world.find("Service", "fraud-canary").await.is_none());
+    let deployment = world.get("Deployment", "fraud").await;
+    let wanted = format!("registry.example/fraud:{image}");
+    assert_eq!(
+        deployment.pointer("/spec/template/spec/containers/0/image"),
+        Some(&json!(wanted))
+    );
+    assert_eq!(deployment.pointer("/spec/paused"), None);
+    assert_eq!(
+        deployment.pointer("/spec/strategy/rollingUpdate/maxSurge"),
+        Some(&json!("25%"))
+    );
+    let notes = deployment
+        .pointer("/metadata/annotations")
+        .and_then(Value::as_object);
+    let notes = notes
+        .into_iter()
+        .flatten()
+        .filter(|(name, _)| name.starts_with("driftless.dev/"));
+    assert_eq!(notes.count(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_version_is_promoted_and_no_warm_pod_restarts() {
+    let world = World::new("promote").await;
+    let steps = json!([{"setWeight": 50}, {"pause": {}}, {"setWeight": 100}, {"pause": {}}]);
+    world.model("Deployment", steps).await;
+    world
+        .hand_over("fraud", "v2", &workload("Deployment", "v2", 2))
+        .await;
+
+    world
+        .status("/waitingFor", json!("WaitingForApproval"))
+        .await;
+    assert_eq!(
+        weights(&world.get("HTTPRoute", "fraud").await),
+        split(50, 50)
+    );
+    let target = world.target().await;
+    assert_eq!(target["phase"], "Paused");
+    assert_eq!(target["canaryVersion"], "v2");
+    assert_eq!(target["weight"], 50);
+    assert_eq!(target["currentStepIndex"], 1);
+    assert_eq!(target["stepTitles"][0], "Set weight to 50 %");
+    assert_eq!(target["canaryPods"], json!({"desired": 1, "ready": 1}));
+    assert_eq!(target["fit"], "all new pods fit beside the old ones");
+    let stable = world.get("Service", "fraud").await;
+    let canary = world.get("Service", "fraud-canary").await;
+    let pin = |service: &Value| {
+        service
+            .pointer("/spec/selector/pod-template-hash")
+            .cloned()
+            .unwrap()
+    };
+    assert_ne!(pin(&stable), pin(&canary));
+
+    world.command("promote").await;
+    world.status("/currentStepIndex", json!(3)).await;
+    world.status("/canaryPods/ready", json!(2)).await;
+    assert_eq!(
+        weights(&world.get("HTTPRoute", "fraud").await),
+        split(0, 100)
+    );
+    let mut warm = world.pods().await;
+    warm.retain(|_, (_, image)| image.ends_with(":v2"));
+    assert_eq!(warm.len(), 2);
+
+    world.command("promote").await;
+    world.status("/stableVersion", json!("v2")).await;
+    world.status("/phase", json!("Healthy")).await;
+    world
+        .until("only the warm pods are there", async || {
+            world.pods().await == warm
+        })
+        .await;
+    assert!(world.find("Deployment", "fraud-canary").await.is_none());
+    as_in_git(&world, "v2").await;
+    let rollout = world.get("ModelRollout", "fraud").await;
+    assert_eq!(
+        rollout.pointer("/metadata/annotations/driftless.dev~1rollout-command"),
+        None
+    );
+    world
+        .until("nothing holds it", async || {
+            world
+                .get("ModelRollout", "fraud")
+                .await
+                .pointer("/metadata/finalizers")
+                .is_none()
+        })
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_abort_gives_the_traffic_back() {
+    let world = World::new("abort").await;
+    world
+        .model("Deployment", json!([{"setWeight": 20}, {"pause": {}}]))
+        .await;
+    let before = world.pods().await;
+    world
+        .hand_over("fraud", "v2", &workload("Deployment", "v2", 2))
+        .await;
+    world
+        .status("/waitingFor", json!("WaitingForApproval"))
+        .await;
+    assert_eq!(
+        weights(&world.get("HTTPRoute", "fraud").await),
+        split(80, 20)
+    );
+
+    world.command("abort").await;
+    world.status("/phase", json!("Degraded")).await;
+    world
+        .until("the new pods are gone", async || {
+            world.pods().await == before
+        })
+        .await;
+    as_in_git(&world, "v1").await;
+    let target = world.target().await;
+    assert_eq!(target["quarantined"][0]["version"], "v2");
+    assert_eq!(target["stableVersion"], "v1");
+    assert_eq!(target["wantedVersion"], "v2");
+    assert_eq!(target["waitingFor"], "Quarantined");
+
+    world.command("retry").await;
+    world
+        .status("/waitingFor", json!("WaitingForApproval"))
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bad_measurement_takes_a_version_back() {
+    let world = World::new("judge").await;
+    let metric = json!({"name": "errors", "interval": "1s", "count": 3, "successCondition": "result < 0.05",
+        "provider": {"web": {"url": "http://metrics.example", "jsonPath": "{$}"}}});
+    let steps = json!([{"setWeight": 50}, {"analysis": {"metrics": [metric]}}]);
+    world
+        .fake
+        .0
+        .lock()
+        .insert("errors".to_owned(), Ok(json!(0.01)));
+    world.model("Deployment", steps).await;
+    world
+        .hand_over("fraud", "v2", &workload("Deployment", "v2", 2))
+        .await;
+    world.status("/stableVersion", json!("v2")).await;
+
+    world
+        .fake
+        .0
+        .lock()
+        .insert("errors".to_owned(), Ok(json!(0.5)));
+    world
+        .hand_over("fraud", "v3", &workload("Deployment", "v3", 2))
+        .await;
+    world.decided("AnalysisFailed").await;
+    world.status("/phase", json!("Degraded")).await;
+    as_in_git(&world, "v2").await;
+    let target = world.target().await;
+    let measured = &target["metrics"][0];
+    assert_eq!(measured["name"], "errors");
+    assert_eq!(measured["analysis"], "step 1");
+    assert_eq!(measured["phase"], "Failed");
+    assert_eq!(measured["threshold"], 0.05);
+    assert_eq!(measured["measurements"][0]["value"], 0.5);
+    assert_eq!(measured["measurements"][0]["phase"], "Failed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_newer_version_replaces_one_on_its_way() {
+    let world = World::new("newer").await;
+    world
+        .model("Deployment", json!([{"setWeight": 50}, {"pause": {}}]))
+        .await;
+    world
+        .hand_over("fraud", "v2", &workload("Deployment", "v2", 2))
+        .await;
+    world
+        .status("/waitingFor", json!("WaitingForApproval"))
+        .await;
+    world
+        .hand_over("fraud", "v3", &workload("Deployment", "v3", 2))
+        .await;
+    world.decided("Superseded").await;
+    world.status("/canaryVersion", json!("v3")).await;
+    world
+        .status("/waitingFor", json!("WaitingForApproval"))
+        .await;
+    assert_eq!(
+        weights(&world.get("HTTPRoute", "fraud").await),
+        split(50, 50)
+    );
+    let images: Vec<String> = world
+        .pods()
+        .await
+        .into_values()
+        .map(|(_, image)| image)
+        .collect();
+    assert!(
+        !images.iter().any(|image| image.ends_with(":v2")),
+        "{images:?}"
+    );
+    // Reverting ends it without a grudge.
+    world
+        .hand_over("fraud", "v1", &workload("Deployment", "v1", 2))
+        .await;
+    world.status("/phase", json!("Healthy")).await;
+    as_in_git(&world, "v1").await;
+    assert_eq!(world.target().await.get("quarantined"), None);
+}
