@@ -3,6 +3,7 @@
 mod destinations;
 mod instance;
 mod logging;
+mod measurer;
 mod serve;
 
 use std::process::ExitCode;

@@ -9,8 +9,8 @@ use anyhow::{Context as _, Result};
 use driftless_api::{AppProject, Application};
 use driftless_appstate::AppState;
 use driftless_controller::Controller;
-use driftless_delivery::Delivery;
 use driftless_core::{Clock, GroupVersionKind, Namespace};
+use driftless_delivery::Delivery;
 use driftless_kube::store::{Store, StoreState};
 use driftless_kube::{
     Cluster, Clusters, Fence, Lease, LeaseOptions, LeaseState, StoreScope, WriteCtx,
@@ -27,6 +27,7 @@ use tokio_util::sync::CancellationToken;
 use crate::destinations::Destinations;
 use crate::instance::Instance;
 use crate::logging;
+use crate::measurer::Unmeasured;
 
 /// How long a graceful stop may take.
 const STOP_LIMIT: Duration = Duration::from_secs(25);

@@ -9,10 +9,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use driftless_api::ModelRollout;
 use driftless_api::rollout::handover::{self, Wanted};
 use driftless_api::rollout::status::{ModelRolloutStatus, TargetStatus};
 use driftless_api::rollout::validate;
+use driftless_api::{ModelRollout, annotation};
 use driftless_core::ResourceKey;
 use driftless_kube::store::NsName;
 use driftless_kube::write::{PatchType, Target as Part};
@@ -136,6 +136,10 @@ impl Worker {
             return self.malformed().await;
         };
         let rollout = &stored.object;
+        if rollout.metadata.annotation(annotation::SUSPEND) == Some("true") {
+            // Somebody else has it in hand.
+            return REST;
+        }
         let mut status = rollout.status.as_deref().cloned().unwrap_or_default();
         match self.targets(rollout, &mut status).await {
             Ok(wait) => wait,

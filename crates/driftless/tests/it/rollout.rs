@@ -1,7 +1,7 @@
 //! Where a sync and a rollout meet: versions are handed over, transitions are left alone, what failed stays out.
 //!
-//! The controller that moves a ModelRollout's target is not part of these stories: they write the rollout's status
-//! themselves, as the contract between the two has it.
+//! What moves a ModelRollout's target is not part of these stories, which suspend their rollouts: they write the rollout's
+//! status themselves, as the contract between the two has it.
 
 use std::path::Path;
 
@@ -34,7 +34,8 @@ fn model(image: &str) -> String {
 
 fn rollout(steps: &Value) -> String {
     text(&json!({
-        "apiVersion": "driftless.dev/v1alpha1", "kind": "ModelRollout", "metadata": {"name": "fraud"},
+        "apiVersion": "driftless.dev/v1alpha1", "kind": "ModelRollout",
+        "metadata": {"name": "fraud", "annotations": {"driftless.dev/suspend": "true"}},
         "spec": {
             "targetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "fraud"},
             "strategy": {"canary": {"steps": steps}},
