@@ -1,7 +1,6 @@
 //! Runs ModelRollouts: looks at each target, asks the state machine what is next, and does it.
 //!
 //! - [`target`]: what can be rolled out, one module for each kind, behind one trait.
-//! - [`measure`]: where measurements come from, behind one trait.
 //! - `runner` has one cluster's rollouts, `worker` one rollout; `status` says how far it is.
 //!
 //! # Invariants
@@ -14,7 +13,6 @@
 
 mod capacity;
 mod inputs;
-pub mod measure;
 mod metrics;
 mod runner;
 mod status;
@@ -26,12 +24,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use driftless_analysis::Measure;
 use driftless_core::{Clock, ClusterUrl, Namespace};
 use driftless_kube::{Cluster, Clusters, WriteCtx};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-pub use measure::{About, Measurer};
 pub use metrics::Metrics;
 pub use target::{Ctx, Seen, Target};
 
@@ -53,7 +51,7 @@ pub struct Services {
     /// Namespaces whose rollouts it looks after; all of them when empty.
     pub namespaces: Vec<String>,
     /// Measures metrics.
-    pub measurer: Arc<dyn Measurer>,
+    pub measure: Arc<dyn Measure>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// What it counts.

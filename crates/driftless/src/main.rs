@@ -3,7 +3,6 @@
 mod destinations;
 mod instance;
 mod logging;
-mod measurer;
 mod serve;
 
 use std::process::ExitCode;

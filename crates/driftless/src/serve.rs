@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use driftless_analysis::Providers;
 use driftless_api::{AppProject, Application};
 use driftless_appstate::AppState;
 use driftless_controller::Controller;
@@ -27,7 +28,6 @@ use tokio_util::sync::CancellationToken;
 use crate::destinations::Destinations;
 use crate::instance::Instance;
 use crate::logging;
-use crate::measurer::Unmeasured;
 
 /// How long a graceful stop may take.
 const STOP_LIMIT: Duration = Duration::from_secs(25);
@@ -333,7 +333,7 @@ fn spawn_delivery(
         namespace: Namespace::new(&args.namespace),
         write: WriteCtx::internal(lease.fence()),
         namespaces: Vec::new(),
-        measurer: Arc::new(Unmeasured),
+        measure: Arc::new(Providers::new(driftless_analysis::Options::default())),
         clock: Arc::clone(&state.clock),
         metrics: driftless_delivery::Metrics::register(registry),
     });

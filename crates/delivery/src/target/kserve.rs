@@ -403,6 +403,7 @@ impl Target for InferenceService {
                 canary: None,
                 traffic: Ok(Traffic::default()),
                 pods: Pods::default(),
+                labels: std::collections::BTreeMap::new(),
                 finishing: None,
             });
         };
@@ -438,6 +439,7 @@ impl Target for InferenceService {
             canary,
             traffic: Self::traffic(cx, live).await.map_err(|error| error.text()),
             pods: pods(cx, look.stable.as_ref()),
+            labels: super::json::labels(live),
             finishing: None,
         })
     }

@@ -4,7 +4,8 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use driftless_analysis::Lowered;
+use driftless_analysis::provider::Owner as MetricOwner;
+use driftless_analysis::{Ctx as MeasureCtx, Lowered};
 use driftless_api::rollout::status::ModelRolloutStatus;
 use driftless_rollout::Value;
 use driftless_rollout::machine::{
@@ -12,16 +13,16 @@ use driftless_rollout::machine::{
 };
 use driftless_rollout::plan::Traffic;
 use futures::FutureExt as _;
-use jiff::Timestamp;
 
 use super::look::{Job, entry};
 use super::{Warming, Worker};
-use crate::measure::About;
 use crate::target::{Ctx, Promoted, Target};
 use crate::warm;
 
 /// A measurement may take this long: less than the state machine waits for an answer.
 const MEASURED_WITHIN: Duration = Duration::from_secs(110);
+/// A Job ends by its own deadline, or when the state machine stops waiting.
+const JOB_WITHIN: Duration = Duration::from_hours(24);
 /// First wait after a failed action, and the longest one.
 const RETRY: Duration = Duration::from_millis(250);
 const LONGEST_RETRY: Duration = Duration::from_secs(30);
@@ -147,20 +148,29 @@ impl Worker {
             return;
         }
         let now = self.now();
-        let since = self
-            .measured
-            .insert(key.clone(), now)
-            .filter(|since| *since >= transition.since)
-            .or_else(|| last_measured(job, of, metric))
-            .unwrap_or(transition.since);
-        let about = About {
-            namespace: self.id.namespace.to_string(),
-            rollout: self.id.name.to_string(),
-            uid: job.rollout.metadata.uid.clone(),
-            target: job.name.to_owned(),
-            version: transition.version.clone(),
-            stable: transition.stable.clone(),
-            since,
+        let runs = transition.runs();
+        let progress = runs
+            .iter()
+            .find(|(known, _)| *known == of)
+            .and_then(|(_, run)| run.metrics.get(metric));
+        let number = progress.map_or(0, |progress| progress.count + progress.errors);
+        let version = transition.version.clone();
+        let context = MeasureCtx {
+            now,
+            cluster: Some(Arc::clone(&self.runner.cluster)),
+            write: self.runner.delivery.write(),
+            owner: MetricOwner {
+                api_version: "driftless.dev/v1alpha1".to_owned(),
+                kind: "ModelRollout".to_owned(),
+                namespace: self.id.namespace.to_string(),
+                name: self.id.name.to_string(),
+                uid: job.rollout.metadata.uid.clone(),
+            },
+            attempt: format!(
+                "{}/{version}/{}/{metric}/{number}",
+                job.name,
+                crate::status::label(of)
+            ),
         };
         let source = lowered.metrics.get(&(of, metric.to_owned())).cloned();
         let delivery = Arc::clone(&self.runner.delivery);
@@ -168,12 +178,17 @@ impl Worker {
             let value = match &source {
                 None => Err(format!("nothing is known of the metric {}", key.2)),
                 Some(source) => {
-                    let measured = delivery.services.measurer.measure(source, &about);
+                    let within = if source.provider == "job" {
+                        JOB_WITHIN
+                    } else {
+                        MEASURED_WITHIN
+                    };
+                    let measured = delivery.services.measure.measure(source, &context);
                     let measured = AssertUnwindSafe(measured).catch_unwind();
-                    match tokio::time::timeout(MEASURED_WITHIN, measured).await {
-                        Ok(Ok(value)) => value,
+                    match tokio::time::timeout(within, measured).await {
+                        Ok(Ok(value)) => value.map_err(|error| error.to_string()),
                         Ok(Err(_)) => Err("the measurement broke off".to_owned()),
-                        Err(_) => Err(format!("no answer within {} s", MEASURED_WITHIN.as_secs())),
+                        Err(_) => Err(format!("no answer within {} s", within.as_secs())),
                     }
                 }
             };
@@ -187,7 +202,7 @@ impl Worker {
             let (target, of, metric) = key;
             let answer = Answer {
                 of,
-                version: about.version,
+                version,
                 metric,
                 at: delivery.services.clock.now(),
                 value,
@@ -298,19 +313,4 @@ pub(super) fn joined(message: &str, error: &str) -> String {
     } else {
         format!("{message}: {error}")
     }
-}
-
-/// Returns when a metric was measured the last time, as far as the status tells.
-fn last_measured(job: &Job<'_>, of: Which, metric: &str) -> Option<Timestamp> {
-    let status = job.rollout.status.as_deref()?;
-    let target = status
-        .targets
-        .iter()
-        .find(|target| target.name == job.name)?;
-    let label = crate::status::label(of);
-    let known = target
-        .metrics
-        .iter()
-        .find(|known| known.name == metric && known.analysis == label)?;
-    Some(known.measurements.last()?.at?.timestamp())
 }

@@ -72,8 +72,6 @@ pub(crate) struct Worker {
     inputs: Inputs,
     /// The status as it was written the last time.
     written: Value,
-    /// When a metric was measured the last time.
-    measured: BTreeMap<(String, Which, String), Timestamp>,
     /// Failed attempts in a row, by target.
     failures: BTreeMap<String, u32>,
     /// Why the last action failed, by target.
@@ -93,7 +91,6 @@ impl Worker {
             signal,
             inputs: Inputs::default(),
             written: Value::Null,
-            measured: BTreeMap::new(),
             failures: BTreeMap::new(),
             errors: BTreeMap::new(),
             phases: BTreeMap::new(),
@@ -136,7 +133,7 @@ impl Worker {
             return self.malformed().await;
         };
         let rollout = &stored.object;
-        if rollout.metadata.annotation(annotation::SUSPEND) == Some("true") {
+        if rollout.metadata.annotation(annotation::SUSPEND).is_some() {
             // Somebody else has it in hand.
             return REST;
         }

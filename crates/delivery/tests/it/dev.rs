@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use driftless_analysis::MetricSource;
+use driftless_analysis::{Ctx, Measure, MeasureError, MetricSource};
 use driftless_core::{Clock, GroupVersionKind, Namespace, ResourceKey};
-use driftless_delivery::{About, Delivery, Measurer, Metrics, Services};
+use driftless_delivery::{Delivery, Metrics, Services};
 use driftless_kube::write::{Authorise, DryRun, PatchType, Target, WriteRequest};
 use driftless_kube::{
     ApplyOptions, Cluster, ClusterState, Clusters, DeleteOptions, Fence, Options, WriteCtx,
@@ -39,12 +39,17 @@ impl Clock for Now {
 pub(crate) struct Fake(pub(crate) Mutex<BTreeMap<String, Result<Value, String>>>);
 
 #[async_trait]
-impl Measurer for Fake {
-    async fn measure(&self, source: &MetricSource, _: &About) -> Result<Measured, String> {
+impl Measure for Fake {
+    async fn measure(&self, source: &MetricSource, _: &Ctx) -> Result<Measured, MeasureError> {
         let known = self.0.lock().get(&source.metric).cloned();
         known
             .unwrap_or_else(|| Err("nothing is known".to_owned()))
             .map(Measured::from)
+            .map_err(MeasureError::Unreachable)
+    }
+
+    async fn stop(&self, _: &Ctx) -> Result<(), MeasureError> {
+        Ok(())
     }
 }
 
@@ -277,7 +282,7 @@ impl World {
             namespace: Namespace::new(&self.namespace),
             write,
             namespaces: vec![self.namespace.clone()],
-            measurer: Arc::clone(&self.fake) as Arc<dyn Measurer>,
+            measure: Arc::clone(&self.fake) as Arc<dyn Measure>,
             clock: Arc::new(Now),
             metrics: Metrics::register(&mut prometheus_client::registry::Registry::default()),
         });
