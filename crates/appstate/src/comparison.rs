@@ -310,10 +310,7 @@ impl AppState {
         let mut conditions = desired.warnings.clone();
         conditions.extend(prepared.warnings.iter().cloned());
         conditions.extend(shared);
-        let of_others = objects.iter().filter_map(|one| one.shared.clone());
-        conditions.extend(
-            of_others.map(|message| Condition::new(ConditionType::SharedResourceWarning, message)),
-        );
+        conditions.extend(shared_warnings(&objects));
         conditions.extend(quarantines);
         conditions.extend(self.orphan_warning(target));
         let troubles = ignore.iter().flat_map(IgnoreRule::troubles);
@@ -374,6 +371,11 @@ impl AppState {
         self.config().digest.hash(&mut hash);
         hash.finish()
     }
+}
+
+fn shared_warnings(objects: &[ObjectStatus]) -> impl Iterator<Item = Condition> {
+    let messages = objects.iter().filter_map(|one| one.shared.clone());
+    messages.map(|message| Condition::new(ConditionType::SharedResourceWarning, message))
 }
 
 fn aggregate(objects: &[ObjectStatus]) -> Health {

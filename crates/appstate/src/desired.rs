@@ -102,6 +102,18 @@ impl Desired {
         Ok(self)
     }
 
+    /// Returns the objects of all sources, or those that were handed over instead.
+    fn objects(&self) -> Result<Vec<Object>, driftless_source::render::Error> {
+        if let Some(local) = self.local.as_deref() {
+            return Ok(local.to_vec());
+        }
+        let mut all = Vec::new();
+        for rendered in &self.rendered {
+            all.extend(rendered.objects()?.iter().cloned());
+        }
+        Ok(all)
+    }
+
     /// Identifies the rendered objects, whatever the revisions are.
     pub fn digests(&self) -> Vec<SetDigest> {
         self.rendered.iter().map(Rendered::digest).collect()
@@ -417,17 +429,9 @@ impl AppState {
             class: Class::User,
             revisions: desired.revisions.clone(),
         };
-        let mut all = desired
-            .local
-            .as_deref()
-            .map_or_else(Vec::new, <[Object]>::to_vec);
-        let rendered = desired.rendered.iter();
-        for rendered in rendered.filter(|_| desired.local.is_none()) {
-            let objects = rendered
-                .objects()
-                .map_err(|error| fail(render_chain(&error)))?;
-            all.extend(objects.iter().cloned());
-        }
+        let all = desired
+            .objects()
+            .map_err(|error| fail(render_chain(&error)))?;
         let Basis {
             config,
             discovery,
