@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { domainOf, failingSide, formatValue, nearest, niceTicks, plot } from './chart';
+import { domainOf, failingSide, formatValue, nearest, niceTicks, plot, pointAt } from './chart';
 
 const at = (minute: number): string => new Date(Date.UTC(2026, 0, 1, 0, minute)).toISOString();
 
@@ -51,5 +51,16 @@ describe('the failing side', () => {
     ['!(result < 3)', undefined, undefined], ['result > 1 && result < 3', undefined, undefined], [undefined, undefined, undefined],
   ])('of %j and %j is %j', (success, failure, side) => {
     expect(failingSide(success, failure)).toBe(side);
+  });
+});
+
+describe('the shared pointer', () => {
+  const { points } = plot([{ at: at(0), value: 1 }, { at: at(1), value: 2 }, { at: at(10), value: 3 }], undefined);
+  it.each([[0, 0], [0.6, 1], [2, 1], [5, undefined], [10, 2]])('after %d minutes is at measurement %j', (minute, want) => {
+    expect(pointAt(points, Date.parse(at(0)) + minute * 60_000)).toBe(want);
+  });
+  it('is nowhere where nobody points, or where times are not known', () => {
+    expect(pointAt(points, undefined)).toBeUndefined();
+    expect(pointAt(plot([{ value: 1 }], undefined).points, 0)).toBeUndefined();
   });
 });

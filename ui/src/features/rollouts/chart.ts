@@ -15,6 +15,8 @@ export const BOX: Box = { width: 360, height: 148, left: 44, right: 12, top: 10,
 
 export interface Point {
   index: number;
+  /** When it was measured, where all times are known. */
+  at: number | undefined;
   x: number;
   /** Absent where there is no number; the mark then sits on the floor of the chart. */
   y: number | undefined;
@@ -77,6 +79,7 @@ export function plot(measurements: readonly Measurement[], threshold: number | u
   const x = (position: number) => round(last > first ? box.left + ((position - first) / (last - first)) * (right - box.left) : (box.left + right) / 2);
   const points = measurements.map((measurement, index): Point => ({
     index,
+    at: timed ? stamps[index] : undefined,
     x: x(positions[index] ?? 0),
     y: measurement.value === undefined ? undefined : y(measurement.value),
     stableY: measurement.stable === undefined ? undefined : y(measurement.stable),
@@ -124,6 +127,20 @@ export function nearest(points: readonly Point[], x: number): number | undefined
   for (const point of points) {
     const away = Math.abs(point.x - x);
     if (away < distance) [best, distance] = [point.index, away];
+  }
+  return best;
+}
+
+/** Charts of one page share the pointer; an analysis that was not measured about then has no point there. */
+const NEAR_MS = 90_000;
+
+export function pointAt(points: readonly Point[], moment: number | undefined): number | undefined {
+  if (moment === undefined) return undefined;
+  let best: number | undefined;
+  let distance = NEAR_MS;
+  for (const point of points) {
+    const away = Math.abs((point.at ?? Infinity) - moment);
+    if (away <= distance) [best, distance] = [point.index, away];
   }
   return best;
 }

@@ -5,6 +5,7 @@ import type { Measurement, RolloutMetric } from '@/api-types';
 import { Chip } from '@/components/chip';
 import { Judgement } from '@/components/status';
 import { formatValue } from '../chart';
+import type { Moment } from '../moment';
 import { MetricChart } from './metric-chart';
 import type { Face } from './metrics';
 import styles from './metric-card.module.css';
@@ -12,11 +13,10 @@ import styles from './metric-card.module.css';
 interface Props {
   metric: RolloutMetric;
   face: Face;
-  moment: number | undefined;
-  onMoment: (moment: number | undefined) => void;
+  moment: Moment;
 }
 
-export const MetricCard = memo(function MetricCard({ metric, face, moment, onMoment }: Props) {
+export const MetricCard = memo(function MetricCard({ metric, face, moment }: Props) {
   const { t, i18n } = useTranslation();
   const last = metric.measurements?.findLast((each) => each.value !== undefined);
   const bad = metric.phase === 'Failed' && !metric.dryRun;
@@ -33,7 +33,7 @@ export const MetricCard = memo(function MetricCard({ metric, face, moment, onMom
       </div>
       <Condition metric={metric} />
       {metric.message ? <p className={styles.message}>{metric.message}</p> : null}
-      {face === 'chart' ? <MetricChart metric={metric} moment={moment} onMoment={onMoment} /> : <MeasurementTable metric={metric} />}
+      {face === 'chart' ? <MetricChart metric={metric} moment={moment} /> : <MeasurementTable metric={metric} />}
     </article>
   );
 });

@@ -1,27 +1,27 @@
-import { memo, useCallback, useMemo, useState, type KeyboardEvent, type PointerEvent } from 'react';
+import { memo, useCallback, useMemo, useState, useSyncExternalStore, type KeyboardEvent, type PointerEvent } from 'react';
 import { useTranslation } from 'react-i18next';
 import type { RolloutMetric } from '@/api-types';
-import { BOX, failingSide, formatValue, nearest, plot, type Plot, type Point } from '../chart';
+import { BOX, failingSide, formatValue, nearest, plot, pointAt, type Plot, type Point } from '../chart';
 import { useMeasurementText } from '../hooks/use-measurement-text';
+import type { Moment } from '../moment';
 import styles from './metric-chart.module.css';
 
 interface Props {
   metric: RolloutMetric;
-  /** The moment that is pointed at in any chart of the page. */
-  moment: number | undefined;
-  onMoment: (moment: number | undefined) => void;
+  moment: Moment;
 }
 
 /** One metric over time: the new version, the stable one, and the number that both are held against. */
-export const MetricChart = memo(function MetricChart({ metric, moment, onMoment }: Props) {
+export const MetricChart = memo(function MetricChart({ metric, moment }: Props) {
   const { t } = useTranslation();
   const [width, attach] = useWidth();
   const [active, setActive] = useState(false);
   const measurements = useMemo(() => metric.measurements ?? [], [metric.measurements]);
   const drawn = useMemo(() => plot(measurements, metric.threshold, { width, height: BOX.height }), [measurements, metric.threshold, width]);
   const textOf = useMeasurementText();
-  const pointed = useMemo(() => pointAt(drawn.points, moment), [drawn, moment]);
-  const point = (index: number | undefined) => onMoment(index === undefined ? undefined : stamp(drawn.points[index]));
+  const index = useSyncExternalStore(moment.subscribe, () => pointAt(drawn.points, moment.get()));
+  const pointed = index === undefined ? undefined : drawn.points[index];
+  const point = (to: number | undefined) => moment.set(to === undefined ? undefined : drawn.points[to]?.at);
   const onMove = (event: PointerEvent<HTMLDivElement>) => point(nearest(drawn.points, event.clientX - event.currentTarget.getBoundingClientRect().left));
   const onKeyDown = (event: KeyboardEvent<HTMLDivElement>) => {
     const to = step(event.key, pointed?.index, drawn.points.length);
@@ -32,7 +32,7 @@ export const MetricChart = memo(function MetricChart({ metric, moment, onMoment 
   };
   const leave = () => {
     setActive(false);
-    onMoment(undefined);
+    moment.set(undefined);
   };
   if (measurements.length === 0) return <p className={styles.nothing} style={{ height: BOX.height }}>{t('rollout.noMeasurements')}</p>;
   const last = drawn.points.at(-1);
@@ -62,25 +62,6 @@ export const MetricChart = memo(function MetricChart({ metric, moment, onMoment 
     </div>
   );
 });
-
-function stamp(point: Point | undefined): number | undefined {
-  const at = point?.measurement.at ? Date.parse(point.measurement.at) : NaN;
-  return Number.isNaN(at) ? undefined : at;
-}
-
-/** Charts of one page share the pointer; analyses that were not measured just then show none. */
-const NEAR_MS = 90_000;
-
-function pointAt(points: readonly Point[], moment: number | undefined): Point | undefined {
-  if (moment === undefined) return undefined;
-  let best: Point | undefined;
-  let distance = NEAR_MS;
-  for (const point of points) {
-    const away = Math.abs((stamp(point) ?? Infinity) - moment);
-    if (away <= distance) [best, distance] = [point, away];
-  }
-  return best;
-}
 
 function step(key: string, from: number | undefined, count: number): number | undefined {
   const at = from ?? count - 1;

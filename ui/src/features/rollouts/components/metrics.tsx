@@ -5,6 +5,7 @@ import type { RolloutMetric } from '@/api-types';
 import { Segmented } from '@/components/segmented';
 import type { RolloutTarget } from '@/lib/rollout';
 import { readPreference, writePreference } from '@/lib/storage';
+import { createMoment } from '../moment';
 import { useStepTitle } from '../hooks/use-step-title';
 import { MetricCard } from './metric-card';
 import styles from './metrics.module.css';
@@ -16,7 +17,7 @@ export function Metrics({ target, metrics, none }: { target: RolloutTarget; metr
   const { t } = useTranslation();
   const titleOf = useStepTitle();
   const [face, setFace] = useState<Face>(readPreference('metrics') === 'table' ? 'table' : 'chart');
-  const [moment, setMoment] = useState<number>();
+  const [moment] = useState(createMoment);
   const groups = useMemo(() => groupsOf(metrics, target.index), [metrics, target.index]);
   const heading = (analysis: string) => {
     const at = /^step (\d+)$/.exec(analysis)?.[1];
@@ -51,7 +52,7 @@ export function Metrics({ target, metrics, none }: { target: RolloutTarget; metr
         <div key={analysis} className={styles.group} role="group" aria-label={heading(analysis)}>
           <h4 className={styles.analysis}>{heading(analysis)}</h4>
           <div className={styles.grid}>
-            {members.map((metric) => <MetricCard key={metric.name} metric={metric} face={face} moment={moment} onMoment={setMoment} />)}
+            {members.map((metric) => <MetricCard key={metric.name} metric={metric} face={face} moment={moment} />)}
           </div>
         </div>
       ))}

@@ -6,6 +6,7 @@ import { Empty, ErrorPanel, Skeleton } from '@/components/empty';
 import { appId } from '@/lib/application';
 import { useHotkey } from '@/lib/use-hotkey';
 import { useRollouts } from '../hooks/use-rollouts';
+import styles from './models-view.module.css';
 import { RolloutList } from './rollout-list';
 import { RolloutPage } from './rollout-page';
 
@@ -45,7 +46,7 @@ export function ModelsView({ app, selected, target, onSelect, onTarget, onShowOb
     return (
       <Empty icon={<Split aria-hidden />} title={t('rollout.none')}>
         <p>{t('rollout.noneHint')}</p>
-        <pre style={{ marginTop: 14, textAlign: 'left' }}>{EXAMPLE}</pre>
+        <pre className={styles.example}>{EXAMPLE}</pre>
       </Empty>
     );
   }

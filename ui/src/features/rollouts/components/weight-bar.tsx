@@ -19,6 +19,6 @@ export function WeightBar({ target, size = 'l' }: { target: RolloutTarget; size?
 
 /** The new version's share; nothing on its way means none. */
 export function shareOf(target: RolloutTarget): number | undefined {
-  if (!target.canary) return target.weight === undefined || target.stable.version === undefined ? 0 : Math.min(100, Math.max(0, target.weight));
+  if (!target.canary) return 0;
   return target.weight === undefined ? undefined : Math.min(100, Math.max(0, target.weight));
 }
