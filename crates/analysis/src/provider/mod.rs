@@ -129,6 +129,25 @@ pub struct Options {
     pub aws: Option<Aws>,
 }
 
+impl Options {
+    /// Reads what the environment of the process says: `DRIFTLESS_PROMETHEUS` (or Argo Rollouts'
+    /// `ARGO_ROLLOUTS_PROMETHEUS_ADDRESS`), `DRIFTLESS_LOCAL_METRIC_SOURCES`, and the variables of AWS' own tools.
+    pub fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Self {
+        let prometheus = variable("DRIFTLESS_PROMETHEUS")
+            .or_else(|| variable("ARGO_ROLLOUTS_PROMETHEUS_ADDRESS"));
+        let local = variable("DRIFTLESS_LOCAL_METRIC_SOURCES");
+        let reach = match local.as_deref() {
+            Some("true" | "1") => Reach::ThisMachine,
+            _ => Reach::Network,
+        };
+        Self {
+            reach,
+            prometheus: prometheus.unwrap_or_default(),
+            aws: Aws::from_variables(variable),
+        }
+    }
+}
+
 /// All providers.
 pub struct Providers {
     pub(crate) http: Http,
@@ -252,4 +271,23 @@ pub(crate) fn check(source: &MetricSource) -> Result<(), String> {
             "the provider plugin {name} is not supported: programs are not loaded; use {OBJECT_PLUGIN}, web or job"
         ),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_of_a_process() {
+        let options = Options::from_variables(|name| match name {
+            "ARGO_ROLLOUTS_PROMETHEUS_ADDRESS" => Some("http://prometheus:9090".to_owned()),
+            "DRIFTLESS_LOCAL_METRIC_SOURCES" => Some("true".to_owned()),
+            _ => None,
+        });
+        assert_eq!(options.prometheus, "http://prometheus:9090");
+        assert_eq!(options.reach, Reach::ThisMachine);
+        assert!(options.aws.is_none());
+        let nothing = Options::from_variables(|_| None);
+        assert_eq!(nothing.reach, Reach::Network);
+    }
 }

@@ -1,3 +1,5 @@
+//! What is handed over, and when.
+
 use super::*;
 use serde_json::json;
 
