@@ -333,7 +333,9 @@ fn spawn_delivery(
         namespace: Namespace::new(&args.namespace),
         write: WriteCtx::internal(lease.fence()),
         namespaces: Vec::new(),
-        measure: Arc::new(Providers::new(driftless_analysis::Options::default())),
+        measure: Arc::new(Providers::new(driftless_analysis::Options::from_variables(
+            |name| std::env::var(name).ok(),
+        ))),
         clock: Arc::clone(&state.clock),
         metrics: driftless_delivery::Metrics::register(registry),
     });

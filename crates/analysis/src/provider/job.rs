@@ -36,6 +36,8 @@ pub struct Owner {
 
 /// On a Job: uid of the rollout.
 const LABEL: &str = "driftless.dev/rollout-uid";
+/// On a Job: the attempt that it is.
+const ATTEMPT: &str = "driftless.dev/attempt";
 /// On a Job: name of the metric.
 const METRIC: &str = "driftless.dev/metric";
 /// Seconds for which a Job stays after its end.
@@ -166,6 +168,11 @@ fn manifest(spec: &Job, name: &str, metric: &str, ctx: &Ctx) -> Result<Object, M
     if is_label {
         labels.insert(METRIC.to_owned(), json!(label));
     }
+    let mut annotations = serde_json::Map::new();
+    for (key, value) in &spec.metadata.annotations {
+        annotations.insert(key.clone(), json!(value));
+    }
+    annotations.insert(ATTEMPT.to_owned(), json!(ctx.attempt));
     let owner = &ctx.owner;
     let job = json!({
         "apiVersion": "batch/v1",
@@ -174,7 +181,7 @@ fn manifest(spec: &Job, name: &str, metric: &str, ctx: &Ctx) -> Result<Object, M
             "name": name,
             "namespace": owner.namespace,
             "labels": labels,
-            "annotations": spec.metadata.annotations,
+            "annotations": annotations,
             "ownerReferences": [{
                 "apiVersion": owner.api_version, "kind": owner.kind, "name": owner.name, "uid": owner.uid,
                 "controller": true, "blockOwnerDeletion": false,
@@ -186,7 +193,7 @@ fn manifest(spec: &Job, name: &str, metric: &str, ctx: &Ctx) -> Result<Object, M
         .map_err(|error| MeasureError::Refused(format!("the Job cannot be made: {error}")))
 }
 
-/// Ends the Jobs of a rollout that are still at work.
+/// Ends the Jobs of a rollout that are still at work, those whose attempt begins with the one of the context.
 pub(super) async fn stop(ctx: &Ctx) -> Result<(), MeasureError> {
     let Some(cluster) = &ctx.cluster else {
         return Ok(());
@@ -232,7 +239,8 @@ async fn running(cluster: &Cluster, ctx: &Ctx) -> Result<Vec<String>, MeasureErr
             map.insert("kind".to_owned(), json!("Job"));
         }
         let job = Object::from_value(item).map_err(|error| failed(error.to_string()))?;
-        if ended(&job).is_none() {
+        let attempt = job.annotation(ATTEMPT).unwrap_or_default();
+        if ended(&job).is_none() && attempt.starts_with(&ctx.attempt) {
             names.push(job.name().to_owned());
         }
     }

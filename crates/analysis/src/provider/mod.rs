@@ -104,7 +104,7 @@ pub struct Ctx {
     pub write: WriteCtx,
     /// The rollout: it owns what is created, and its namespace is the only one that is read.
     pub owner: Owner,
-    /// Names the attempt, the same after a restart: target, version, analysis, metric, and number of measurements so far.
+    /// Names the attempt, the same after a restart: `target/version/analysis/metric/` and the number of measurements so far.
     pub attempt: String,
 }
 
@@ -114,7 +114,7 @@ pub trait Measure: Send + Sync {
     /// Measures one metric once. It may take as long as a Job does: run it in a task of its own.
     async fn measure(&self, source: &MetricSource, ctx: &Ctx) -> Result<Value, MeasureError>;
 
-    /// Ends what measurements of a rollout left at work: its Jobs.
+    /// Ends what measurements left at work: Jobs of the rollout whose attempt begins with the one that is named.
     async fn stop(&self, ctx: &Ctx) -> Result<(), MeasureError>;
 }
 

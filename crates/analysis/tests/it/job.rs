@@ -129,7 +129,8 @@ async fn a_job_says_how_it_ended() {
 #[tokio::test]
 async fn jobs_at_work_end_with_the_rollout() {
     let world = World::new("job-stops").await;
-    let ctx = world.ctx();
+    let mut ctx = world.ctx();
+    ctx.attempt = "fraud/v2/step 0/m/0".to_owned();
     // No node has so much memory: the pod waits.
     let mut waits = job(None);
     waits["job"]["spec"]["template"]["spec"]["containers"][0]["resources"] =
@@ -144,6 +145,10 @@ async fn jobs_at_work_end_with_the_rollout() {
         assert!(begin.elapsed() < DEADLINE, "no Job is made");
         tokio::time::sleep(POLL).await;
     }
+    ctx.attempt = "fraud/v1/".to_owned();
+    providers().stop(&ctx).await.unwrap();
+    assert_eq!(world.jobs().await.len(), 1, "that of another version stays");
+    ctx.attempt = "fraud/v2/".to_owned();
     providers().stop(&ctx).await.unwrap();
     let error = measured.await.unwrap().unwrap_err();
     assert!(

@@ -9,7 +9,7 @@ use driftless_analysis::{Ctx as MeasureCtx, Lowered};
 use driftless_api::rollout::status::ModelRolloutStatus;
 use driftless_rollout::Value;
 use driftless_rollout::machine::{
-    Action, Answer, Observed, Outcome, State, Transition, Warmed, Which,
+    Action, Answer, Observed, Outcome, Stage, State, Transition, Warmed, Which,
 };
 use driftless_rollout::plan::Traffic;
 use futures::FutureExt as _;
@@ -133,6 +133,46 @@ impl Worker {
         }
     }
 
+    fn measure_ctx(&self, job: &Job<'_>, attempt: String) -> MeasureCtx {
+        MeasureCtx {
+            now: self.now(),
+            cluster: Some(Arc::clone(&self.runner.cluster)),
+            write: self.runner.delivery.write(),
+            owner: MetricOwner {
+                api_version: "driftless.dev/v1alpha1".to_owned(),
+                kind: "ModelRollout".to_owned(),
+                namespace: self.id.namespace.to_string(),
+                name: self.id.name.to_string(),
+                uid: job.rollout.metadata.uid.clone(),
+            },
+            attempt,
+        }
+    }
+
+    /// Ends Jobs that measure for a version which is not on its way any more.
+    pub(super) fn stop_measuring(&self, job: &Job<'_>, state: &State) {
+        let current = match &state.stage {
+            Stage::Stepping(transition) => Some(transition.version.as_str()),
+            _ => None,
+        };
+        let mut left = Vec::new();
+        self.signal.inbox.lock().jobs.retain(|(target, version)| {
+            let is_left = target == job.name && Some(version.as_str()) != current;
+            left.extend(is_left.then(|| version.clone()));
+            !is_left
+        });
+        for version in left {
+            let context = self.measure_ctx(job, format!("{}/{version}/", job.name));
+            let delivery = Arc::clone(&self.runner.delivery);
+            let obj = self.id.clone();
+            tokio::spawn(async move {
+                if let Err(error) = delivery.services.measure.stop(&context).await {
+                    tracing::warn!(%obj, error = %error, "Jobs of a measurement were not ended");
+                }
+            });
+        }
+    }
+
     /// Measures in the background.
     fn measure(
         &mut self,
@@ -147,7 +187,6 @@ impl Worker {
         if !signal.inbox.lock().measuring.insert(key.clone()) {
             return;
         }
-        let now = self.now();
         let runs = transition.runs();
         let progress = runs
             .iter()
@@ -155,24 +194,17 @@ impl Worker {
             .and_then(|(_, run)| run.metrics.get(metric));
         let number = progress.map_or(0, |progress| progress.count + progress.errors);
         let version = transition.version.clone();
-        let context = MeasureCtx {
-            now,
-            cluster: Some(Arc::clone(&self.runner.cluster)),
-            write: self.runner.delivery.write(),
-            owner: MetricOwner {
-                api_version: "driftless.dev/v1alpha1".to_owned(),
-                kind: "ModelRollout".to_owned(),
-                namespace: self.id.namespace.to_string(),
-                name: self.id.name.to_string(),
-                uid: job.rollout.metadata.uid.clone(),
-            },
-            attempt: format!(
-                "{}/{version}/{}/{metric}/{number}",
-                job.name,
-                crate::status::label(of)
-            ),
-        };
+        let label = crate::status::label(of);
+        let attempt = format!("{}/{version}/{label}/{metric}/{number}", job.name);
+        let context = self.measure_ctx(job, attempt);
         let source = lowered.metrics.get(&(of, metric.to_owned())).cloned();
+        if source
+            .as_ref()
+            .is_some_and(|source| source.provider == "job")
+        {
+            let jobs = &mut self.signal.inbox.lock().jobs;
+            jobs.insert((job.name.to_owned(), version.clone()));
+        }
         let delivery = Arc::clone(&self.runner.delivery);
         tokio::spawn(async move {
             let value = match &source {

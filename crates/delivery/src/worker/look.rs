@@ -284,6 +284,7 @@ impl Worker {
         }
         stored?;
         self.tell(job, &outcome.decisions);
+        self.stop_measuring(job, &outcome.state);
         if outcome.state.transition().is_some() {
             self.hold(job.rollout, true).await?;
         }

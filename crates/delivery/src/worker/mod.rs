@@ -53,6 +53,8 @@ struct Inbox {
     answers: Vec<(String, Answer)>,
     /// Measurements at work.
     measuring: BTreeSet<(String, Which, String)>,
+    /// Targets and versions that Jobs measure for.
+    jobs: BTreeSet<(String, String)>,
     /// Warm-ups, by target.
     warming: BTreeMap<String, Warming>,
 }
