@@ -28,9 +28,9 @@ describe('what can be done', () => {
     expect(offers(state)).toEqual(want);
   });
 
-  it('has other names in Argo Rollouts', () => {
+  it('has a second name in Argo Rollouts', () => {
     const rollout = readRollout({ kind: 'Rollout', metadata: { name: 'r' }, spec: { strategy: { canary: { steps: [{ pause: {} }] } } }, status: { phase: 'Paused', currentStepIndex: 0, currentPodHash: 'b', stableRS: 'a', pauseConditions: [{}] } });
-    expect(offersOf(rollout, rollout.targets[0]!).map((offer) => offer.action)).toEqual(['resume', 'promote-full', 'abort']);
+    expect(offersOf(rollout, rollout.targets[0]!).map((offer) => offer.action)).toEqual(['promote', 'promote-full', 'abort']);
   });
 
   it('is done when the state is another one', () => {

@@ -8,6 +8,8 @@ export type Label =
 export interface Offer {
   /** Name of the resource action. */
   action: string;
+  /** What does nearly the same on servers that do not have it. */
+  instead?: string;
   label: Label;
   tone: 'primary' | 'plain' | 'danger';
   /** Asked for first: what cannot be taken back, or passes over a judgement. */
@@ -17,12 +19,12 @@ export interface Offer {
 /** Names of the actions, which differ between the kinds. */
 const NAMES = {
   ModelRollout: { promote: 'promote', skip: 'promote', pause: 'pause', full: 'promote-full', abort: 'abort', retry: 'retry' },
-  Rollout: { promote: 'resume', skip: 'skip-current-step', pause: 'pause', full: 'promote-full', abort: 'abort', retry: 'retry' },
+  Rollout: { promote: 'promote', skip: 'skip-current-step', pause: 'pause', full: 'promote-full', abort: 'abort', retry: 'retry' },
 } as const;
 
 export function offersOf(rollout: Rollout, target: RolloutTarget): Offer[] {
   const names = NAMES[rollout.kind];
-  const promote = (label: Label, tone: Offer['tone'] = 'primary'): Offer => ({ action: names.promote, label, tone, confirm: label === 'goOn' });
+  const promote = (label: Label, tone: Offer['tone'] = 'primary'): Offer => ({ action: names.promote, ...(rollout.kind === 'Rollout' ? { instead: 'resume' } : {}), label, tone, confirm: label === 'goOn' });
   const skip: Offer = { action: names.skip, label: 'skipStep', tone: 'plain', confirm: true };
   const pause: Offer = { action: names.pause, label: 'pause', tone: 'plain', confirm: false };
   const full: Offer = { action: names.full, label: 'promoteFull', tone: 'plain', confirm: true };

@@ -36,10 +36,12 @@ export function useCommand(id: AppId, ref: ResourceRef, rollout: Rollout, target
   const known = listed.data;
   // Without the list the server decides; while it is on its way nothing is offered that might vanish again.
   const choices = (listed.isPending ? [] : offersOf(rollout, target)).flatMap((offer): Choice[] => {
-    const action = known?.find((each) => each.name === offer.action);
+    const action = known?.find((each) => each.name === offer.action) ?? known?.find((each) => each.name === offer.instead);
     if (known && !action) return [];
     const forAll = rollout.targets.length > 1 && !action?.params?.some((each) => each.name === 'target');
-    return [{ ...offer, disabled: action?.disabled ?? false, forAll }];
+    // The list knows the phase of the whole rollout; what is offered here follows from the target's own.
+    const disabled = rollout.kind === 'Rollout' && (action?.disabled ?? false);
+    return [{ ...offer, action: action?.name ?? offer.action, disabled, forAll }];
   });
   const run = useMutation({
     mutationFn: (choice: Choice) => runAction(id, ref, choice.action, rollout.targets.length > 1 && !choice.forAll ? { target: target.name } : {}),
