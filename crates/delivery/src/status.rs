@@ -15,10 +15,6 @@ use jiff::Timestamp;
 const KEPT: usize = 20;
 const MOST_KEPT: usize = 60;
 
-fn time(at: Timestamp) -> Option<Time> {
-    Some(Time::from(at))
-}
-
 /// Returns what the steps ask for, one sentence each.
 pub(crate) fn titles(plan: &Plan) -> Vec<String> {
     let title = |step: &Step| match step {
@@ -120,7 +116,7 @@ pub(crate) fn measured(
                     Err(why) => (None, None, why.clone()),
                 };
                 entry.measurements.push(MeasurementStatus {
-                    at: time(answer.at),
+                    at: Some(Time::from(answer.at)),
                     phase: judged.map_or_else(
                         || {
                             phase(if answer.value.is_ok() {
@@ -173,7 +169,7 @@ pub(crate) fn state(status: &mut TargetStatus, state: &State, plan: Option<&Plan
             }
             status.canary_version.clone_from(&transition.version);
             status.current_step_index = Some(transition.index as i64);
-            status.step_since = time(transition.since);
+            status.step_since = Some(Time::from(transition.since));
         }
         None => {
             status.canary_version.clear();
@@ -187,7 +183,7 @@ pub(crate) fn state(status: &mut TargetStatus, state: &State, plan: Option<&Plan
         .map(|entry| Quarantined {
             version: entry.version.clone(),
             reason: entry.why.clone(),
-            at: time(entry.at),
+            at: Some(Time::from(entry.at)),
             ..Quarantined::default()
         })
         .collect();
@@ -196,7 +192,7 @@ pub(crate) fn state(status: &mut TargetStatus, state: &State, plan: Option<&Plan
         .iter()
         .map(|decision| DecisionRecord {
             sequence: decision.sequence as i64,
-            at: time(decision.at),
+            at: Some(Time::from(decision.at)),
             reason: decision.reason.as_str(),
             message: decision.message.clone(),
             inputs: decision.inputs.clone(),
@@ -274,7 +270,7 @@ pub(crate) fn conclude(
             message: message.to_owned(),
             last_transition_time: known
                 .and_then(|condition| condition.last_transition_time)
-                .or_else(|| time(now)),
+                .or_else(|| Some(Time::from(now))),
             ..RolloutCondition::default()
         }
     });

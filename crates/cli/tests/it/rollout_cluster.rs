@@ -48,10 +48,10 @@ impl World {
     }
 
     fn install(&self) {
-        let all = driftless_api::crds()
+        let all = driftless_api::crds();
+        let mut found = all
             .into_iter()
-            .chain(driftless_api::preview_crds());
-        let mut found = all.filter(|crd| crd["metadata"]["name"] == "modelrollouts.driftless.dev");
+            .filter(|crd| crd["metadata"]["name"] == "modelrollouts.driftless.dev");
         let crd = found.next().unwrap();
         self.send(
             "POST",

@@ -1,5 +1,6 @@
 //! What a target works with: the cluster, the rollout, the wanted object; and reads and writes in plain words.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -307,7 +308,8 @@ fn http_query(pairs: &[(&str, &str)]) -> String {
             if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
                 query.push(char::from(byte));
             } else {
-                query.push_str(&format!("%{byte:02X}"));
+                // Writing to a text does not fail.
+                let _ = write!(query, "%{byte:02X}");
             }
         }
     }

@@ -193,22 +193,7 @@ impl Worker {
             return Err(Stopped(REST));
         };
         let state = state_of(&known).unwrap_or_default();
-        let named = match job.wanted {
-            Ok(wanted) => wanted.get(job.name),
-            Err(_) => None,
-        };
-        let runner = Arc::clone(&self.runner);
-        let (object, unread) = match named {
-            None => (None, None),
-            Some(named) => match self
-                .inputs
-                .version(&runner, &self.id.namespace, named)
-                .await
-            {
-                Ok(version) => (Some(version), None),
-                Err(error) => (None, Some(error)),
-            },
-        };
+        let (object, unread) = self.object(job).await;
         let memory = (!known.stable_version.is_empty()).then(|| known.stable_version.clone());
         let ctx = self.ctx(job, gvk, object, memory);
         let related = target.related(&ctx);
@@ -226,31 +211,9 @@ impl Worker {
         let lowered = match lowered {
             Ok(lowered) => lowered,
             Err(problem) => {
-                // Going back needs no plan; anything else does.
-                let is_back = matches!(state.stage, Stage::Restoring { .. })
-                    || job.rollout.metadata.is_deleting()
-                    || command
-                        .as_ref()
-                        .is_some_and(|command| command.verb == CommandVerb::Abort);
-                if !(is_back && state.transition().is_some()) {
-                    match problem {
-                        Unplanned::Invalid(problem) => {
-                            self.invalid(job, status, &problem.to_string())
-                        }
-                        Unplanned::Unread(error) => {
-                            if let Some(entry) = entry(status, job.name) {
-                                entry.message = error;
-                                if entry.phase.is_empty() {
-                                    "Waiting".clone_into(&mut entry.phase);
-                                }
-                            }
-                        }
-                    }
-                    return Ok(Round::Wait(INVALID, related));
-                }
-                Lowered {
-                    plan: Plan::new(Vec::new()),
-                    metrics: BTreeMap::new(),
+                match self.without_plan(job, status, &state, command.as_ref(), problem) {
+                    Some(lowered) => lowered,
+                    None => return Ok(Round::Wait(INVALID, related)),
                 }
             }
         };
@@ -300,6 +263,55 @@ impl Worker {
             super::act::Acted::Done => Round::Again,
             super::act::Acted::Later(wait) => Round::Wait(wait.min(wake), related),
         })
+    }
+
+    /// Reads the object that was handed over, or says why it cannot be read.
+    async fn object(&mut self, job: &Job<'_>) -> (Option<target::Version>, Option<String>) {
+        let named = match job.wanted {
+            Ok(wanted) => wanted.get(job.name),
+            Err(_) => None,
+        };
+        let Some(named) = named else {
+            return (None, None);
+        };
+        let runner = Arc::clone(&self.runner);
+        let version = self.inputs.version(&runner, &self.id.namespace, named);
+        match version.await {
+            Ok(version) => (Some(version), None),
+            Err(error) => (None, Some(error)),
+        }
+    }
+
+    /// Returns a plan that is good enough to go back; without one, says what is wrong.
+    fn without_plan(
+        &self,
+        job: &Job<'_>,
+        status: &mut ModelRolloutStatus,
+        state: &State,
+        command: Option<&driftless_api::rollout::handover::Command>,
+        problem: Unplanned,
+    ) -> Option<Lowered> {
+        let is_back = matches!(state.stage, Stage::Restoring { .. })
+            || job.rollout.metadata.is_deleting()
+            || command.is_some_and(|command| command.verb == CommandVerb::Abort);
+        if is_back && state.transition().is_some() {
+            return Some(Lowered {
+                plan: Plan::new(Vec::new()),
+                metrics: BTreeMap::new(),
+            });
+        }
+        match problem {
+            Unplanned::Invalid(problem) => self.invalid(job, status, &problem.to_string()),
+            Unplanned::Unread(error) => {
+                if let Some(entry) = entry(status, job.name) {
+                    entry.message = error;
+                    if entry.phase.is_empty() {
+                        "Waiting".clone_into(&mut entry.phase);
+                    }
+                }
+            }
+        }
+        None
     }
 
     /// Carries a promotion to its end that cannot be taken back.

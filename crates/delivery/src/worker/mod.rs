@@ -141,8 +141,7 @@ impl Worker {
         }
         let mut status = rollout.status.as_deref().cloned().unwrap_or_default();
         match self.targets(rollout, &mut status).await {
-            Ok(wait) => wait,
-            Err(Stopped(wait)) => wait,
+            Ok(wait) | Err(Stopped(wait)) => wait,
         }
     }
 

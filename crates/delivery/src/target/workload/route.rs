@@ -196,7 +196,7 @@ impl Routing {
                     (true, Some(_)) => asked,
                     (false, Some(canary)) => {
                         let service = self.stable_service(cx).await?;
-                        match pinned(&service, kind) {
+                        match pinned(&service, *kind) {
                             None => asked,
                             Some(hash)
                                 if kind.hash(cx, canary).await.ok().as_deref() == Some(hash) =>
@@ -232,7 +232,7 @@ impl Routing {
                     Some(_) => Err(Error::Refused(format!("Service {name} is not there"))),
                 };
             };
-            if pinned(&live, kind) == hash {
+            if pinned(&live, *kind) == hash {
                 return Ok(());
             }
             let patch = json!({
@@ -416,7 +416,7 @@ impl Routing {
         let target = cx.read(&kind.gvk(), &cx.name).await?;
         match target {
             Some(target) if *kind == Workload::StatefulSet => {
-                self.shield(kind, cx, &target).await?
+                self.shield(kind, cx, &target).await?;
             }
             _ => self.pin(kind, cx, &self.stable, None).await?,
         }
@@ -552,7 +552,7 @@ impl Routing {
 
 static NONE: String = String::new();
 
-fn pinned<'a>(service: &'a Value, kind: &Workload) -> Option<&'a str> {
+fn pinned(service: &Value, kind: Workload) -> Option<&str> {
     service.pointer("/spec/selector")?.get(kind.pin())?.as_str()
 }
 
