@@ -3,7 +3,9 @@
 //! The two components meet in Kubernetes objects. A sync that would change a target which a ModelRollout governs stores
 //! the desired object in a ControllerRevision (`apps/v1`, Kubernetes' own kind for versions of an object) beside the
 //! rollout and names it in the annotation [`WANTED`]. Nothing else of the target is written by the sync until the
-//! rollout has ended there. The rollout's answer is in `status.targets[]`: a version is handed over as soon as
+//! rollout has ended there; an object that is not in the cluster is created, and named as well. The stored object carries
+//! the marks of its Application: whoever makes other objects of it takes them off, and what is written to the target itself
+//! is applied with the sync's own field manager, so that the comparison finds what it expects. The rollout's answer is in `status.targets[]`: a version is handed over as soon as
 //! [`WANTED`] names it, it serves when `stableVersion` names it, and it is not tried again while `quarantined` names it.
 
 use std::collections::BTreeMap;

@@ -480,3 +480,21 @@ async fn a_degraded_rollout_does_not_hold_the_next_version_in_a_later_wave() {
         .expect(health("Progressing"))
         .await;
 }
+
+#[tokio::test]
+async fn a_rollout_comes_before_its_target_whatever_its_wave() {
+    let mut late: Value =
+        serde_json::from_str(&rollout(&json!([{"setWeight": 10}, {"pause": {}}]))).unwrap();
+    late["metadata"]["annotations"]["argocd.argoproj.io/sync-wave"] = json!("7");
+    given("roll-late")
+        .await
+        .file("rollout.yaml", text(&late))
+        .when()
+        .sync()
+        .then()
+        .expect(succeeded())
+        .expect(serves("1"))
+        .expect(handed_over("1"))
+        .expect(synced())
+        .await;
+}
