@@ -15,6 +15,7 @@ use driftless_core::{AppKey, GroupKind, GroupVersionKind, ResourceKey};
 use driftless_engine::annotation::{Annotations, COMPARE_OPTIONS, HookType};
 use driftless_engine::diff::{self, IgnoreRule};
 use driftless_engine::health::{self, Health};
+use driftless_engine::sync::Governor;
 use driftless_engine::sync::progress::images;
 use driftless_kube::live::{Digests, LiveObject, Lookup, Readiness};
 use driftless_kube::{Cluster, Live, Wanted};
@@ -472,12 +473,30 @@ impl<'p> Pass<'_, 'p> {
 
     /// Returns the rollout that moves an object, and what it says.
     fn release(&mut self, key: &ResourceKey) -> Option<Release> {
-        let governor = self.governance.governor(key)?.clone();
+        if let Some(governor) = self.governance.governor(key).cloned() {
+            let course = match self.standing(&governor.rollout) {
+                Some(standing) => standing.course(&key.name, &governor.version),
+                None => Course::New,
+            };
+            return Some(Release { governor, course });
+        }
+        // A route or a Service belongs to the rollout while traffic is on the move, and to Git at all other times.
+        let rollout = self.governance.mover(key)?.clone();
+        self.standing(&rollout)?.is_moving().then(|| Release {
+            governor: Governor {
+                rollout,
+                version: String::new(),
+            },
+            course: Course::Moving,
+        })
+    }
+
+    /// Returns what a live rollout says; `None` when it is not there.
+    fn standing(&mut self, rollout: &ResourceKey) -> Option<&Standing> {
         let live = self.live;
-        let standing = self
-            .rollouts
-            .entry(governor.rollout.clone())
-            .or_insert_with(|| match live.lookup(&governor.rollout) {
+        self.rollouts
+            .entry(rollout.clone())
+            .or_insert_with(|| match live.lookup(rollout) {
                 // What cannot be read is told where the rollout itself is compared.
                 Lookup::Found(found) => parse(&found).as_ref().map(Standing::read),
                 Lookup::Unreadable(why) => {
@@ -485,12 +504,8 @@ impl<'p> Pass<'_, 'p> {
                     last.as_ref().map(Standing::read)
                 }
                 Lookup::Missing | Lookup::UnknownKind | Lookup::NotLoaded => None,
-            });
-        let course = match standing {
-            Some(standing) => standing.course(&key.name, &governor.version),
-            None => Course::New,
-        };
-        Some(Release { governor, course })
+            })
+            .as_ref()
     }
 
     /// Returns an earlier verdict about an object whose sides are the same but for the live one's status.

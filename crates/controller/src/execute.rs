@@ -648,6 +648,9 @@ impl Walk<'_> {
         target: &Object,
         options: &ApplyOptions,
     ) -> Result<Outcome, driftless_kube::Error> {
+        if let Some(left) = self.left_to_rollout(target, options).await? {
+            return Ok(left);
+        }
         let applied = self.writer.apply(&self.ctx, target, options).await?;
         if is_rollout(target) && options.dry_run == DryRun::No {
             self.forget_targets(&target.key()).await?;

@@ -11,9 +11,10 @@ use driftless_appstate::handover::{Course, Standing, reason};
 use driftless_core::{GroupVersionKind, ResourceKey};
 use driftless_engine::health::NoRules;
 use driftless_engine::sync::{self, Governor, Observe as _, Outcome, Task};
+use driftless_kube::Error;
 use driftless_kube::live::Uid;
+use driftless_kube::live::{LiveObject, Lookup};
 use driftless_kube::write::{ApplyOptions, DeleteOptions, DryRun, Migration, OnImmutable};
-use driftless_kube::{Error, live::LiveObject};
 use driftless_manifest::Object;
 use serde_json::{Value, json};
 
@@ -140,6 +141,32 @@ impl Walk<'_> {
                 reason(&verdict.entry)
             )),
         })
+    }
+
+    /// Leaves a route or a Service as it is while a rollout moves traffic with it: as Git has it, all traffic would go back to
+    /// the stable version in the middle of a step. It is as Git says again when the rollout ends.
+    pub(crate) async fn left_to_rollout(
+        &self,
+        target: &Object,
+        options: &ApplyOptions,
+    ) -> Result<Option<Outcome>, Error> {
+        let key = target.key();
+        let Some(rollout) = self.governance.mover(&key) else {
+            return Ok(None);
+        };
+        let is_there = !matches!(
+            self.target.cluster.live().lookup(&key),
+            Lookup::Missing | Lookup::UnknownKind
+        );
+        if options.dry_run != DryRun::No || !is_there {
+            return Ok(None);
+        }
+        let moving = self.read_rollout(rollout).await?;
+        let moving = moving.is_some_and(|rollout| rollout.standing.is_moving());
+        Ok(moving.then(|| {
+            let name = &rollout.name;
+            Outcome::HandedOver(format!("left to ModelRollout {name}, which moves traffic"))
+        }))
     }
 
     /// Reads a rollout as it is now: what was seen a moment ago may have moved.

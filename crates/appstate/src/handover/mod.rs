@@ -11,7 +11,8 @@ use driftless_api::ModelRollout;
 use driftless_api::application::{Condition, ConditionType};
 use driftless_api::rollout::handover::{WANTED, Wanted};
 use driftless_api::rollout::status::{Quarantined, TargetStatus};
-use driftless_api::rollout::{TargetRef, TargetSelector, validate};
+use driftless_api::rollout::strategy::RouteRef;
+use driftless_api::rollout::{Strategy, TargetRef, TargetSelector, validate};
 use driftless_core::{GroupVersionKind, ResourceKey};
 use driftless_engine::annotation::Annotations;
 use driftless_engine::sync::Governor;
@@ -39,6 +40,8 @@ pub struct Governance {
     governed: HashMap<ResourceKey, Governor>,
     refusals: HashMap<ResourceKey, String>,
     targets: BTreeMap<ResourceKey, Vec<String>>,
+    /// Routes and Services that a rollout changes while it moves traffic.
+    moved: HashMap<ResourceKey, ResourceKey>,
 }
 
 impl Governance {
@@ -56,6 +59,10 @@ impl Governance {
         }
         for rollout in &rollouts {
             governance.targets.insert(rollout.key.clone(), Vec::new());
+            let moved = rollout.moves.iter().cloned();
+            governance
+                .moved
+                .extend(moved.map(|key| (key, rollout.key.clone())));
             if let Some(problem) = &rollout.problem {
                 let why = format!(
                     "ModelRollout {} is not valid: {problem}; correct it in Git",
@@ -104,6 +111,11 @@ impl Governance {
         self.governed.get(key)
     }
 
+    /// Returns the rollout that changes a route or a Service while it moves traffic.
+    pub fn mover(&self, key: &ResourceKey) -> Option<&ResourceKey> {
+        self.moved.get(key)
+    }
+
     /// Returns why an object must not be written.
     pub fn refusal(&self, key: &ResourceKey) -> Option<&str> {
         self.refusals.get(key).map(String::as_str)
@@ -120,6 +132,8 @@ struct Rollout<'a> {
     key: &'a ResourceKey,
     by_name: Option<TargetRef>,
     by_label: Option<TargetSelector>,
+    /// Routes and Services that it names.
+    moves: Vec<ResourceKey>,
     problem: Option<String>,
 }
 
@@ -145,6 +159,9 @@ impl<'a> Rollout<'a> {
             key: &one.key,
             by_name: part(&one.object, "targetRef"),
             by_label: part(&one.object, "selector"),
+            moves: part(&one.object, "strategy")
+                .map(|strategy| moves(&strategy, &one.key.namespace))
+                .unwrap_or_default(),
             problem,
         }
     }
@@ -164,6 +181,42 @@ impl<'a> Rollout<'a> {
             && (self.by_name.as_ref().is_some_and(named)
                 || self.by_label.as_ref().is_some_and(selected))
     }
+}
+
+/// Returns the routes and Services that a strategy names.
+fn moves(strategy: &Strategy, namespace: &str) -> Vec<ResourceKey> {
+    let canary = strategy.canary.iter().map(|canary| {
+        let services = [&canary.stable_service, &canary.canary_service];
+        (services, &canary.traffic_routing)
+    });
+    let blue_green = strategy.blue_green.iter().map(|spec| {
+        let services = [&spec.active_service, &spec.preview_service];
+        (services, &spec.traffic_routing)
+    });
+    let mut keys = Vec::new();
+    for (services, routing) in canary.chain(blue_green) {
+        let services = services.into_iter().filter(|name| !name.is_empty());
+        keys.extend(services.map(|name| ResourceKey::new("", "Service", namespace, name)));
+        let Some(routing) = routing else {
+            continue;
+        };
+        for (group, kind, route) in [
+            (
+                "gateway.networking.k8s.io",
+                "HTTPRoute",
+                &routing.http_route,
+            ),
+            (
+                "networking.istio.io",
+                "VirtualService",
+                &routing.virtual_service,
+            ),
+        ] {
+            let key = |route: &RouteRef| ResourceKey::new(group, kind, namespace, &route.name);
+            keys.extend(route.as_ref().map(key));
+        }
+    }
+    keys
 }
 
 fn selects(selector: &TargetSelector, object: &Object) -> bool {
@@ -256,6 +309,15 @@ impl Standing {
             .map(|one| (one.name.clone(), one))
             .collect();
         Self { wanted, targets }
+    }
+
+    /// Says whether traffic of some target is on the move.
+    pub fn is_moving(&self) -> bool {
+        self.targets.values().any(|target| {
+            let is_beside =
+                !target.canary_version.is_empty() && target.canary_version != target.stable_version;
+            is_beside || MOVING.contains(&&*target.phase)
+        })
     }
 
     /// Returns the version of a target that serves, when that is known.

@@ -104,6 +104,38 @@ fn two_rollouts_of_one_target_are_refused() {
 }
 
 #[test]
+fn routes_and_services_are_the_rollouts_while_traffic_moves() {
+    let mut moving = rollout("r", by_name());
+    moving["spec"]["strategy"]["canary"]["stableService"] = json!("fraud");
+    moving["spec"]["strategy"]["canary"]["trafficRouting"] = json!({"httpRoute": {"name": "web"}});
+    let found = governance(&[model("m:1"), moving]);
+    let rollout = key("ModelRollout", "r");
+    let service = ResourceKey::new("", "Service", "ml", "fraud");
+    let route = ResourceKey::new("gateway.networking.k8s.io", "HTTPRoute", "ml", "web");
+    assert_eq!(found.mover(&service), Some(&rollout));
+    assert_eq!(found.mover(&route), Some(&rollout));
+    assert_eq!(
+        found.mover(&ResourceKey::new("", "Service", "ml", "")),
+        None
+    );
+    assert_eq!(found.mover(&key("Deployment", "fraud")), None);
+
+    let is_moving = |status: Value| standing("v2", status).is_moving();
+    assert!(is_moving(
+        json!({"name": "fraud", "stableVersion": "v1", "canaryVersion": "v2"})
+    ));
+    assert!(is_moving(
+        json!({"name": "fraud", "stableVersion": "v1", "phase": "RollingBack"})
+    ));
+    assert!(!is_moving(
+        json!({"name": "fraud", "stableVersion": "v1", "phase": "Waiting"})
+    ));
+    assert!(!is_moving(
+        json!({"name": "fraud", "stableVersion": "v1", "phase": "Degraded"})
+    ));
+}
+
+#[test]
 fn hooks_are_no_targets() {
     let mut hook = model("m:1");
     hook["metadata"]["annotations"] = json!({"argocd.argoproj.io/hook": "PreSync"});
