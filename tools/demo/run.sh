@@ -79,7 +79,7 @@ start_kserve
 start_metrics
 
 say "Starting Driftless …"
-"$driftless" serve --kubeconfig "$demo/cluster/kubeconfig" --data-dir "$demo/data" --listen "$listen" --apply-crds \
+DRIFTLESS_LOCAL_METRIC_SOURCES=true "$driftless" serve --kubeconfig "$demo/cluster/kubeconfig" --data-dir "$demo/data" --listen "$listen" --apply-crds \
   >"$demo/driftless.log" 2>&1 &
 serve_pid=$!
 wait_for 30 "Driftless" "$demo/driftless.log" "$serve_pid" test -s "$demo/data/address"

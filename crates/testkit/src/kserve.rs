@@ -146,6 +146,13 @@ const fn cluster_kind(
     }
 }
 
+/// Returns the file with the kind HTTPRoute of the Gateway API.
+pub fn http_routes() -> PathBuf {
+    program("kserve")
+        .with_extension("crds")
+        .join("gateway.networking.k8s.io_httproutes.yaml")
+}
+
 fn read(path: &Path) -> Value {
     let text = std::fs::read(path)
         .unwrap_or_else(|error| panic!("cannot read {}: {error}", path.display()));

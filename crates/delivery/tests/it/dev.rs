@@ -17,6 +17,7 @@ use driftless_kube::{
 use driftless_manifest::Object;
 use driftless_rollout::Value as Measured;
 use driftless_testkit::Devcluster;
+use driftless_testkit::controller::install_crds;
 use jiff::Timestamp;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
@@ -92,27 +93,13 @@ pub(crate) fn gvk(kind: &str) -> GroupVersionKind {
         "Deployment" | "StatefulSet" | "ReplicaSet" | "ControllerRevision" => {
             GroupVersionKind::new("apps", "v1", kind)
         }
+        "InferenceService" => GroupVersionKind::new("serving.kserve.io", "v1beta1", kind),
         "HTTPRoute" => GroupVersionKind::new("gateway.networking.k8s.io", "v1", kind),
         "ModelRollout" => GroupVersionKind::new("driftless.dev", "v1alpha1", kind),
         "CustomResourceDefinition" => GroupVersionKind::new("apiextensions.k8s.io", "v1", kind),
         "ResourceQuota" | "Service" | "Pod" => GroupVersionKind::new("", "v1", kind),
         other => panic!("the kind {other} is not known here"),
     }
-}
-
-/// A route kind like the Gateway API's, as far as rollouts use it.
-fn http_route() -> Value {
-    json!({
-        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
-        "metadata": {"name": "httproutes.gateway.networking.k8s.io",
-            "annotations": {"api-approved.kubernetes.io": "unapproved, for a test"}},
-        "spec": {
-            "group": "gateway.networking.k8s.io", "scope": "Namespaced",
-            "names": {"kind": "HTTPRoute", "plural": "httproutes", "singular": "httproute", "listKind": "HTTPRouteList"},
-            "versions": [{"name": "v1", "served": true, "storage": true,
-                "schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}}}],
-        },
-    })
 }
 
 impl World {
@@ -140,10 +127,11 @@ impl World {
         };
         let mut crds = driftless_api::crds();
         crds.retain(|crd| crd.pointer("/spec/names/kind") == Some(&json!("ModelRollout")));
-        crds.push(http_route());
         for crd in crds {
             world.apply_plain(crd).await;
         }
+        let routes = driftless_testkit::kserve::http_routes();
+        install_crds(&Devcluster::shared().client().await, &routes).await;
         for kind in ["ModelRollout", "HTTPRoute"] {
             let kind = gvk(kind);
             world
@@ -391,9 +379,13 @@ pub(crate) fn service() -> Value {
         "spec": {"selector": {"app": "fraud"}, "ports": [{"name": "http", "port": 80, "targetPort": 8080}]}})
 }
 
+/// With all that the API server fills in, so that it can be compared.
 pub(crate) fn route() -> Value {
     json!({"apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute", "metadata": {"name": "fraud"},
-        "spec": {"rules": [{"backendRefs": [{"name": "fraud", "port": 80}]}]}})
+    "spec": {"rules": [{
+        "matches": [{"path": {"type": "PathPrefix", "value": "/"}}],
+        "backendRefs": [{"group": "", "kind": "Service", "name": "fraud", "port": 80, "weight": 1}],
+    }]}})
 }
 
 pub(crate) fn rollout(name: &str, kind: &str, steps: Value) -> Value {

@@ -12,3 +12,4 @@ mod crash;
 mod dev;
 mod faults;
 mod kinds;
+mod kserve;

@@ -1,0 +1,244 @@
+//! InferenceServices take their steps under KServe's own controller.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use driftless_testkit::Kserve;
+use serde_json::{Value, json};
+
+use crate::dev::{World, gvk, weights};
+
+const ONE: &str = "1111111111";
+const TWO: &str = "2222222222";
+const THREE: &str = "3333333333";
+
+fn service(model: &str) -> Value {
+    Kserve::inference_service("", "fraud", &format!("s3://models/fraud/{model}"), 2)
+}
+
+/// Makes the model at its first version, and waits until the rollout knows it.
+async fn model(world: &World, steps: Value) {
+    Kserve::shared().await.check();
+    world.apply(service("one")).await;
+    world
+        .apply(json!({
+            "apiVersion": "driftless.dev/v1alpha1", "kind": "ModelRollout", "metadata": {"name": "fraud"},
+            "spec": {
+                "targetRef": {"apiVersion": "serving.kserve.io/v1beta1", "kind": "InferenceService", "name": "fraud"},
+                "strategy": {"canary": {"scaleDownDelaySeconds": 0, "steps": steps}},
+            },
+        }))
+        .await;
+    world.hand_over("fraud", ONE, &service("one")).await;
+    world
+        .until("KServe serves the first version", async || {
+            let deployment = world.find("Deployment", "fraud-predictor").await;
+            let is_ready = deployment
+                .is_some_and(|one| one.pointer("/status/readyReplicas") == Some(&json!(2)));
+            is_ready && world.find("HTTPRoute", "fraud").await.is_some()
+        })
+        .await;
+    world.start();
+    world.status("/stableVersion", json!(ONE)).await;
+    world.status("/phase", json!("Healthy")).await;
+}
+
+/// Returns the pods of the model by version of its Deployment.
+async fn pods(world: &World) -> BTreeMap<String, BTreeSet<String>> {
+    let all = world
+        .cluster
+        .list(&gvk("Pod"), &world.namespace, 1000)
+        .await
+        .unwrap();
+    let mut pods: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for pod in all {
+        let pod = pod.into_value();
+        if pod.pointer("/metadata/deletionTimestamp").is_some() {
+            continue;
+        }
+        let text = |pointer: &str| {
+            pod.pointer(pointer)
+                .and_then(Value::as_str)
+                .unwrap()
+                .to_owned()
+        };
+        pods.entry(text("/metadata/labels/app"))
+            .or_default()
+            .insert(text("/metadata/uid"));
+    }
+    pods
+}
+
+fn split(stable: (&str, i64), canary: (&str, i64)) -> BTreeMap<String, i64> {
+    BTreeMap::from([
+        (stable.0.to_owned(), stable.1),
+        (canary.0.to_owned(), canary.1),
+    ])
+}
+
+fn name_of(version: &str) -> String {
+    format!("fraud-v{version}-predictor")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_model_of_kserve_is_promoted_and_no_warm_pod_restarts() {
+    let world = World::new("kserve").await;
+    model(
+        &world,
+        json!([{"setWeight": 50}, {"pause": {}}, {"setWeight": 100}, {"pause": {}}]),
+    )
+    .await;
+    world.hand_over("fraud", TWO, &service("two")).await;
+    world
+        .status("/waitingFor", json!("WaitingForApproval"))
+        .await;
+
+    let canary = name_of(TWO);
+    let route = world.get("HTTPRoute", "fraud").await;
+    assert_eq!(
+        weights(&route),
+        split(("fraud-predictor", 50), (&canary, 50))
+    );
+    let live = world.get("InferenceService", "fraud").await;
+    assert_eq!(
+        live.pointer("/spec/canary/0/trafficPercent"),
+        Some(&json!(50))
+    );
+    // KServe would take the canary's pods off the stable version's.
+    let stable = world.get("Deployment", "fraud-predictor").await;
+    assert_eq!(stable.pointer("/spec/replicas"), Some(&json!(2)));
+    assert_eq!(
+        world.target().await["canaryPods"],
+        json!({"desired": 1, "ready": 1})
+    );
+
+    world.command("promote").await;
+    world.status("/currentStepIndex", json!(3)).await;
+    world.status("/canaryPods/ready", json!(2)).await;
+    let route = world.get("HTTPRoute", "fraud").await;
+    assert_eq!(
+        weights(&route),
+        split(("fraud-predictor", 0), (&canary, 100))
+    );
+    let warm = pods(&world)
+        .await
+        .remove(&format!("isvc.{canary}"))
+        .unwrap();
+    assert_eq!(warm.len(), 2);
+
+    world.command("promote").await;
+    world.status("/stableVersion", json!(TWO)).await;
+    world.status("/phase", json!("Healthy")).await;
+    world
+        .until("only the warm pods are there", async || {
+            pods(&world).await == BTreeMap::from([(format!("isvc.{canary}"), warm.clone())])
+        })
+        .await;
+    let live = world.get("InferenceService", "fraud").await;
+    assert_eq!(live.pointer("/spec/canary"), None);
+    assert_eq!(live.pointer("/spec/predictor/minReplicas"), Some(&json!(2)));
+    assert_eq!(live.pointer("/spec/predictor/maxReplicas"), Some(&json!(2)));
+    assert_eq!(
+        live.pointer("/spec/predictor/model/storageUri"),
+        Some(&json!("s3://models/fraud/two"))
+    );
+    let route = world.get("HTTPRoute", "fraud").await;
+    assert_eq!(weights(&route), BTreeMap::from([(canary.clone(), 1)]));
+
+    // The next version takes its steps beside the one that bears a name now.
+    world.hand_over("fraud", THREE, &service("three")).await;
+    world
+        .status("/waitingFor", json!("WaitingForApproval"))
+        .await;
+    let route = world.get("HTTPRoute", "fraud").await;
+    assert_eq!(weights(&route), split((&canary, 50), (&name_of(THREE), 50)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_abort_gives_a_model_of_kserve_its_traffic_back() {
+    let world = World::new("kserve-abort").await;
+    model(&world, json!([{"setWeight": 20}, {"pause": {}}])).await;
+    let route = world.get("HTTPRoute", "fraud").await;
+    let live = world.get("InferenceService", "fraud").await;
+    let before = pods(&world).await;
+    world.hand_over("fraud", TWO, &service("two")).await;
+    world
+        .status("/waitingFor", json!("WaitingForApproval"))
+        .await;
+    let split_route = world.get("HTTPRoute", "fraud").await;
+    assert_eq!(
+        weights(&split_route),
+        split(("fraud-predictor", 80), (&name_of(TWO), 20))
+    );
+
+    world.command("abort").await;
+    world.status("/phase", json!("Degraded")).await;
+    world
+        .until("the new pods are gone", async || {
+            pods(&world).await == before
+        })
+        .await;
+    world
+        .until("the route is as before", async || {
+            let now = world.get("HTTPRoute", "fraud").await;
+            now["spec"] == route["spec"]
+                && now.pointer("/metadata/annotations") == route.pointer("/metadata/annotations")
+        })
+        .await;
+    assert_eq!(
+        world.get("InferenceService", "fraud").await["spec"],
+        live["spec"]
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_route_no_weight_is_claimed() {
+    let world = World::new("kserve-route").await;
+    model(&world, json!([{"setWeight": 20}, {"pause": {}}])).await;
+    world.delete("HTTPRoute", "fraud").await;
+    world.hand_over("fraud", TWO, &service("two")).await;
+    // KServe makes its route again, and the rollout goes on from there.
+    world
+        .status("/waitingFor", json!("WaitingForApproval"))
+        .await;
+    let route = world.get("HTTPRoute", "fraud").await;
+    assert_eq!(
+        weights(&route),
+        split(("fraud-predictor", 80), (&name_of(TWO), 20))
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_model_with_other_settings_replaces_the_pods_under_cover() {
+    let world = World::new("kserve-same").await;
+    model(&world, json!([{"setWeight": 50}, {"pause": {}}])).await;
+    let mut changed = service("one");
+    changed["spec"]["predictor"]["model"]["env"] = json!([{"name": "THREADS", "value": "4"}]);
+    world.hand_over("fraud", TWO, &changed).await;
+    world
+        .status("/waitingFor", json!("WaitingForApproval"))
+        .await;
+    world.command("promote").await;
+    world.status("/stableVersion", json!(TWO)).await;
+    world.status("/phase", json!("Healthy")).await;
+    let live = world.get("InferenceService", "fraud").await;
+    assert_eq!(live.pointer("/spec/canary"), None);
+    assert_eq!(
+        live.pointer("/spec/predictor/model/env/0/value"),
+        Some(&json!("4"))
+    );
+    assert_eq!(live.pointer("/spec/predictor/minReplicas"), Some(&json!(2)));
+    world
+        .until("only the stable version's pods are there", async || {
+            pods(&world)
+                .await
+                .keys()
+                .map(String::as_str)
+                .eq(["isvc.fraud-predictor"])
+        })
+        .await;
+    let route = world.get("HTTPRoute", "fraud").await;
+    assert_eq!(
+        weights(&route),
+        BTreeMap::from([("fraud-predictor".to_owned(), 1)])
+    );
+}
