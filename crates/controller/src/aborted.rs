@@ -78,7 +78,7 @@ impl Controller {
             .filter(|one| one.status == Some(SyncStatusCode::Synced))
             .find_map(|one| {
                 let object = live.peek(&one.key)?.parse()?;
-                let abort = abort_of(&object).filter(|abort| abort.at >= since)?;
+                let abort = abort_of(&object).filter(|abort| abort.at > since)?;
                 Some((one.key.name.to_string(), abort))
             });
         let Some((name, abort)) = found else {

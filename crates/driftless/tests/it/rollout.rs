@@ -498,3 +498,48 @@ async fn a_rollout_comes_before_its_target_whatever_its_wave() {
         .expect(synced())
         .await;
 }
+
+#[tokio::test]
+async fn versions_go_their_steps_until_a_person_says_no() {
+    let steps = json!([{"setWeight": 50}, {"pause": {}}]);
+    let mut real: Value = serde_json::from_str(&rollout(&steps)).unwrap();
+    real["metadata"]["annotations"] = Value::Null;
+    let world = given("roll-real")
+        .await
+        .file("rollout.yaml", text(&real))
+        .automated(json!({"selfHeal": true}))
+        .when()
+        .then()
+        .expect(synced())
+        .expect(health("Healthy"))
+        .expect(serves("1"))
+        .when()
+        .commit_file("model.yaml", model("2"))
+        .refresh()
+        .then()
+        .expect(handed_over("2"))
+        .expect(health("Suspended"))
+        .expect(synced())
+        .await;
+    run_action(&world, ROLLOUT, "fraud", "abort").await;
+    let world = world
+        .then()
+        .expect(condition("QuarantinedVersionWarning", "was rolled back"))
+        .expect(sync_status("OutOfSync"))
+        .expect(serves("1"))
+        .when()
+        .commit_file("model.yaml", model("3"))
+        .refresh()
+        .then()
+        .expect(handed_over("3"))
+        .expect(no_condition("QuarantinedVersionWarning"))
+        .expect(health("Suspended"))
+        .await;
+    run_action(&world, ROLLOUT, "fraud", "promote-full").await;
+    world
+        .then()
+        .expect(serves("3"))
+        .expect(health("Healthy"))
+        .expect(synced())
+        .await;
+}
