@@ -78,21 +78,26 @@ impl Controller {
             .filter(|one| one.status == Some(SyncStatusCode::Synced))
             .find_map(|one| {
                 let object = live.peek(&one.key)?.parse()?;
-                let abort = abort_of(&object).filter(|abort| abort.at > since)?;
+                let abort = abort_of(&object).filter(|abort| abort.at >= since)?;
                 Some((one.key.name.to_string(), abort))
             });
         let Some((name, abort)) = found else {
             return quarantine;
         };
+        let reason = format!("Rollout {name} was aborted: {}", abort.message);
+        // Times have seconds: the next revision may be deployed in the one in which the last was aborted.
+        if quarantine.has(BY, abort.at, &reason) {
+            return quarantine;
+        }
         let held = held_instead(&draft.status, revisions);
         tracing::info!(app = %app.key(), obj = name, "Revision quarantined: its rollout was aborted");
         let entry = Entry {
             revisions: revisions.clone(),
             held_revisions: held.0,
             history_id: held.1,
-            at: driftless_api::Time::from(abort.at).timestamp(),
+            at: abort.at,
             by: BY.to_owned(),
-            reason: format!("Rollout {name} was aborted: {}", abort.message),
+            reason,
         };
         self.remember(quarantine.with(entry), draft)
     }

@@ -81,6 +81,12 @@ impl Quarantine {
             .find(|entry| entry.revisions == revisions)
     }
 
+    /// Says whether this very thing is recorded, of whatever revision.
+    pub fn has(&self, by: &str, at: Timestamp, reason: &str) -> bool {
+        let mut entries = self.entries.iter();
+        entries.any(|entry| entry.by == by && entry.at == at && entry.reason == reason)
+    }
+
     /// Adds an entry, replacing an older one for the same revisions.
     #[must_use]
     pub fn with(mut self, entry: Entry) -> Self {
