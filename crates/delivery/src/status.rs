@@ -87,7 +87,7 @@ fn entry<'a>(
 pub(crate) fn measured(
     status: &mut TargetStatus,
     lowered: &Lowered,
-    runs: &[(Which, &Run)],
+    runs: &[(Which, Run)],
     answers: &[Answer],
 ) {
     for (of, run) in runs {

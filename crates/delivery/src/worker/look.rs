@@ -601,8 +601,11 @@ fn note(
     is_planned: bool,
 ) {
     status::state(entry, &outcome.state, is_planned.then_some(&lowered.plan));
+    status::measured(entry, lowered, &outcome.judged, answers);
     if let Some(transition) = outcome.state.transition() {
-        status::measured(entry, lowered, &transition.runs(), answers);
+        let runs = transition.runs().into_iter();
+        let runs: Vec<_> = runs.map(|(of, run)| (of, run.clone())).collect();
+        status::measured(entry, lowered, &runs, &[]);
     }
     entry.state = serde_json::to_value(&outcome.state).ok().map(RawObject);
 }

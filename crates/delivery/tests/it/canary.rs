@@ -170,6 +170,10 @@ async fn a_bad_measurement_takes_a_version_back() {
         .hand_over("fraud", "v2", &workload("Deployment", "v2", 2))
         .await;
     world.status("/stableVersion", json!("v2")).await;
+    // The last measurement is part of what is told.
+    let passed = world.target().await["metrics"][0].clone();
+    assert_eq!(passed["phase"], "Successful", "{passed:#}");
+    assert_eq!(passed["measurements"].as_array().unwrap().len(), 3);
 
     world
         .fake

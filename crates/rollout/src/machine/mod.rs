@@ -417,6 +417,8 @@ pub struct Outcome {
     pub decisions: Vec<Decision>,
     /// When to call again at the latest, unless something changes before.
     pub wake: Option<Timestamp>,
+    /// Analyses as they stood when the measurements of this call were in, those that ended with it included.
+    pub judged: Vec<(Which, Run)>,
 }
 
 /// What a call rests on.
@@ -443,10 +445,14 @@ pub fn advance(plan: &Plan, state: State, input: Input<'_>) -> Outcome {
         decisions: Vec::new(),
         wake: None,
         waiting: None,
+        judged: Vec::new(),
     };
     for answer in input.answers {
         machine.answer(answer);
     }
+    let runs = machine.state.transition().map(Transition::runs);
+    let runs = runs.into_iter().flatten();
+    machine.judged = runs.map(|(of, run)| (of, run.clone())).collect();
     for command in input.commands {
         machine.command(command);
     }
@@ -466,6 +472,7 @@ struct Machine<'a> {
     decisions: Vec<Decision>,
     wake: Option<Timestamp>,
     waiting: Option<(Reason, String)>,
+    judged: Vec<(Which, Run)>,
 }
 
 /// Whether a stage has more to do in this call.
@@ -531,6 +538,7 @@ impl Machine<'_> {
             actions: self.actions,
             decisions: self.decisions,
             wake: self.wake,
+            judged: self.judged,
         }
     }
 
