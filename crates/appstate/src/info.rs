@@ -190,7 +190,11 @@ mod tests {
         let mut value = json!({"apiVersion": "driftless.dev/v1alpha1", "kind": "ModelRollout",
             "metadata": {"name": "r"}, "status": {"targets": [target]}});
         assert_eq!(shown(value.clone()), ["Step: 2/4", "Weight: 10"]);
-        value["status"]["targets"][1] = json!({"name": "spam", "weight": 50});
+        let another = json!({"name": "spam", "weight": 50});
+        value["status"]["targets"]
+            .as_array_mut()
+            .unwrap()
+            .push(another);
         assert_eq!(
             shown(value),
             ["fraud Step: 2/4", "fraud Weight: 10", "spam Weight: 50"]

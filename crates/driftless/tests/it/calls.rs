@@ -326,7 +326,11 @@ async fn a_deletion_that_cannot_read_waits_and_takes_nothing_along() {
             "{fault:?}: it says that all is gone"
         );
         proxy.heal();
+        // A list that was refused is asked for again after a minute, or by the next process at once.
         let world = world
+            .when()
+            .kill()
+            .restart()
             .then()
             .expect(app_gone())
             .expect(absent(Kind::CONFIG_MAP, "a"))

@@ -297,7 +297,7 @@ async fn the_crds_take_every_field_and_give_it_back() {
     world.crds().await;
     assert_eq!(
         world.crds().await,
-        [CrdOutcome::Updated, CrdOutcome::Updated],
+        [CrdOutcome::Updated; 5],
         "ours are updated"
     );
     world.bootstrap().await;
@@ -411,7 +411,19 @@ async fn a_cluster_without_the_kinds_is_told_apart() {
         outcomes,
         [
             ("applications.argoproj.io".to_owned(), CrdOutcome::Created),
-            ("appprojects.argoproj.io".to_owned(), CrdOutcome::Kept)
+            ("appprojects.argoproj.io".to_owned(), CrdOutcome::Kept),
+            (
+                "modelrollouts.driftless.dev".to_owned(),
+                CrdOutcome::Created
+            ),
+            (
+                "analysistemplates.argoproj.io".to_owned(),
+                CrdOutcome::Created
+            ),
+            (
+                "clusteranalysistemplates.argoproj.io".to_owned(),
+                CrdOutcome::Created
+            ),
         ]
     );
     assert_eq!(run().await.unwrap(), ["AppProject default"]);
