@@ -19,6 +19,7 @@ use crate::given;
 const CHARTS: [&str; 28] = [
     "airflow-helm_charts__airflow",
     "apache_yunikorn-release__yunikorn",
+    "bitnami-labs_sealed-secrets__sealed-secrets",
     "bitnami_charts__kafka",
     "bitnami_charts__postgresql",
     "bitnami_charts__redis",
@@ -34,7 +35,6 @@ const CHARTS: [&str; 28] = [
     "kedacore_charts__keda",
     "kubeflow_spark-operator__spark-operator-chart",
     "kubernetes-sigs_aws-ebs-csi-driver__aws-ebs-csi-driver",
-    "kubernetes-sigs_external-dns__external-dns",
     "kubernetes-sigs_lws__lws",
     "kubernetes-sigs_secrets-store-csi-driver__secrets-store-csi-driver",
     "kubernetes_autoscaler__cluster-autoscaler",
