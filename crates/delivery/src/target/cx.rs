@@ -204,6 +204,26 @@ impl Ctx {
         }
     }
 
+    /// Returns an error unless a Service has ready endpoints.
+    pub(crate) async fn has_endpoints(&self, name: &str) -> Result<()> {
+        let gvk = GroupVersionKind::new("discovery.k8s.io", "v1", "EndpointSlice");
+        let slices = self
+            .list(&gvk, &format!("kubernetes.io/service-name={name}"))
+            .await?;
+        let is_ready = slices
+            .iter()
+            .filter_map(|slice| slice.get("endpoints")?.as_array())
+            .flatten()
+            .any(|endpoint| endpoint.pointer("/conditions/ready") != Some(&Value::Bool(false)));
+        if is_ready {
+            Ok(())
+        } else {
+            Err(Error::Refused(format!(
+                "Service {name} has no ready endpoints yet"
+            )))
+        }
+    }
+
     /// Returns the metadata of an object that a rollout makes: it goes with the rollout, and no Application tracks it.
     pub fn made(&self, name: &str, version: &str) -> Value {
         json!({

@@ -114,6 +114,22 @@ fn is_empty(value: &Value) -> bool {
     }
 }
 
+/// Says whether a workload's controller has done all that its spec asks for.
+pub(crate) fn is_complete(workload: &Value) -> bool {
+    let wanted = number(workload, "/spec/replicas").unwrap_or(1);
+    let is = |pointer: &str| number(workload, pointer).unwrap_or(0) == wanted;
+    is_observed(workload)
+        && is("/status/updatedReplicas")
+        && is("/status/readyReplicas")
+        && is("/status/replicas")
+}
+
+/// Says whether a workload's controller has seen its spec.
+pub(crate) fn is_observed(workload: &Value) -> bool {
+    let generation = |pointer: &str| workload.pointer(pointer).and_then(Value::as_i64);
+    generation("/status/observedGeneration") >= generation("/metadata/generation")
+}
+
 /// Returns a short digest of a value.
 pub(crate) fn digest(value: &Value) -> String {
     let hash = Sha256::digest(value.to_string().as_bytes());

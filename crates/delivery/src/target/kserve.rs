@@ -18,7 +18,7 @@ use driftless_rollout::plan::Traffic;
 use driftless_rollout::route::{Names, Router};
 use serde_json::{Value, json};
 
-use super::json::{annotation, digest, number, selector, text};
+use super::json::{annotation, digest, is_complete, number, selector, text};
 use super::{Ctx, Error, PodShape, Pods, Promoted, Result, Seen, Stable, Target};
 
 /// Annotation of the route: the predictor's numbers of pods before a rollout.
@@ -193,7 +193,7 @@ impl InferenceService {
                 .cloned()
                 .unwrap_or_default();
             match cx.patch(&cx.gvk, &cx.name, &patch).await {
-                Err(error) if is_conflict(&error) && round + 1 < ROUNDS => {}
+                Err(error) if error.is_conflict() && round + 1 < ROUNDS => {}
                 Err(error) => return Err(error),
                 Ok(written) => {
                     let asked = patch.pointer("/spec/canary/0").is_some();
@@ -225,7 +225,7 @@ impl InferenceService {
                 .cloned()
                 .unwrap_or_default();
             match cx.patch(&routes(), &route_name(cx), &patch).await {
-                Err(error) if is_conflict(&error) && round + 1 < ROUNDS => {}
+                Err(error) if error.is_conflict() && round + 1 < ROUNDS => {}
                 other => return other.map(drop),
             }
         }
@@ -243,24 +243,6 @@ impl InferenceService {
             canary: weight,
             ..Traffic::default()
         })
-    }
-
-    async fn ready(cx: &Ctx, service: &str) -> Result<()> {
-        let gvk = GroupVersionKind::new("discovery.k8s.io", "v1", "EndpointSlice");
-        let slices = cx
-            .list(&gvk, &format!("kubernetes.io/service-name={service}"))
-            .await?;
-        let is_ready = slices
-            .iter()
-            .filter_map(|slice| slice.get("endpoints")?.as_array())
-            .flatten()
-            .any(|endpoint| endpoint.pointer("/conditions/ready") != Some(&Value::Bool(false)));
-        if is_ready {
-            return Ok(());
-        }
-        Err(Error::Refused(format!(
-            "Service {service} has no ready endpoints yet"
-        )))
     }
 
     /// Makes the stable predictor the new version under its old name: KServe takes a new name for a new model alone, that is
@@ -284,7 +266,7 @@ impl InferenceService {
                 "the stable version's pods are replaced".to_owned(),
             ));
         }
-        Self::ready(cx, &names.stable).await?;
+        cx.has_endpoints(&names.stable).await?;
         Self::edit_route(cx, |route| {
             let patch = Router::HttpRoute.patch(route, &names, 0);
             patch
@@ -539,7 +521,7 @@ impl Target for InferenceService {
         };
         let names = names(cx, &live, &version);
         if traffic.canary > 0 {
-            Self::ready(cx, &names.canary).await?;
+            cx.has_endpoints(&names.canary).await?;
         }
         Self::edit_route(cx, |route| {
             let patch = Router::HttpRoute.patch(route, &names, traffic.canary);
@@ -630,7 +612,7 @@ impl Target for InferenceService {
             .and_then(|live| entry(live).map(|(_, version)| version.to_owned()))
             .ok_or_else(|| Error::Refused("the new version is not there yet".to_owned()))?;
         let service = service_name(&cx.name, Some(&inner_name(&version)));
-        Self::ready(cx, &service).await?;
+        cx.has_endpoints(&service).await?;
         Ok((service, 80))
     }
 
@@ -736,16 +718,6 @@ fn renamed(live: &Value, wanted: &Value, name: &str) -> Value {
     }})
 }
 
-/// Says whether a Deployment's controller has done all that its spec asks for.
-fn is_complete(deployment: &Value) -> bool {
-    let wanted = number(deployment, "/spec/replicas").unwrap_or(1);
-    let generation = |pointer: &str| deployment.pointer(pointer).and_then(Value::as_i64);
-    generation("/status/observedGeneration") >= generation("/metadata/generation")
-        && ["updatedReplicas", "readyReplicas", "replicas"]
-            .iter()
-            .all(|field| number(deployment, &format!("/status/{field}")).unwrap_or(0) == wanted)
-}
-
 /// Says whether all backends of a route are one Service.
 fn is_alone(route: &Value, service: &str) -> bool {
     let rules = route.pointer("/spec/rules").and_then(Value::as_array);
@@ -794,14 +766,4 @@ fn pods(cx: &Ctx, stable: Option<&Value>) -> Pods {
         together: None,
         old: stable.pointer("/spec/selector").and_then(selector),
     }
-}
-
-fn is_conflict(error: &Error) -> bool {
-    matches!(
-        error,
-        Error::Request {
-            source: driftless_kube::Error::Conflict { .. },
-            ..
-        }
-    )
 }

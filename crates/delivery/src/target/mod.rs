@@ -43,6 +43,17 @@ impl Error {
             Self::Refused(text) => text.clone(),
         }
     }
+
+    /// Says whether somebody else changed the object first: the change can be tried again on what is there now.
+    pub(crate) fn is_conflict(&self) -> bool {
+        matches!(
+            self,
+            Self::Request {
+                source: driftless_kube::Error::Conflict { .. },
+                ..
+            }
+        )
+    }
 }
 
 /// Result of looking at a target or acting on it.

@@ -14,7 +14,9 @@ use driftless_rollout::plan::Traffic;
 use serde_json::{Value, json};
 
 use self::route::Routing;
-use super::json::{annotation, covers, digest, labels, number, selector, text};
+use super::json::{
+    annotation, covers, digest, is_complete, is_observed, labels, number, selector, text,
+};
 use super::{Ctx, Error, PodShape, Pods, Promoted, Result, Seen, Stable, Target, VERSION};
 
 /// Annotation of a target while it becomes a version: its name.
@@ -223,21 +225,6 @@ fn has_template(set: &Value, workload: &Value) -> bool {
         template
     };
     bare(set) == bare(workload)
-}
-
-/// Says whether a workload's controller has done all that its spec asks for.
-fn is_complete(workload: &Value) -> bool {
-    let wanted = number(workload, "/spec/replicas").unwrap_or(1);
-    let is = |pointer: &str| number(workload, pointer).unwrap_or(0) == wanted;
-    is_observed(workload)
-        && is("/status/updatedReplicas")
-        && is("/status/readyReplicas")
-        && is("/status/replicas")
-}
-
-fn is_observed(workload: &Value) -> bool {
-    let generation = |pointer: &str| workload.pointer(pointer).and_then(Value::as_i64);
-    generation("/status/observedGeneration") >= generation("/metadata/generation")
 }
 
 /// Returns the full number of pods of one version.

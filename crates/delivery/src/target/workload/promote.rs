@@ -11,8 +11,8 @@ use driftless_manifest::merge_patch;
 use serde_json::{Value, json};
 
 use super::route::Routing;
-use super::{Look, PROMOTING, REPLICAS, Workload, canary_name, full, is_complete};
-use crate::target::json::{annotation, number, text};
+use super::{Look, PROMOTING, REPLICAS, Workload, canary_name, full};
+use crate::target::json::{annotation, is_complete, number, text};
 use crate::target::{Ctx, Error, Promoted, Result, VERSION};
 
 fn not_yet(text: impl Into<String>) -> Promoted {

@@ -240,7 +240,7 @@ impl Routing {
                 "spec": {"selector": {kind.pin(): hash}},
             });
             match cx.patch(&service(), name, &patch).await {
-                Err(error) if is_conflict(&error) && round + 1 < ROUNDS => {}
+                Err(error) if error.is_conflict() && round + 1 < ROUNDS => {}
                 other => return other.map(drop),
             }
         }
@@ -280,26 +280,6 @@ impl Routing {
         self.pin(kind, cx, &self.canary, Some(&hash)).await
     }
 
-    /// Returns an error unless a Service has ready endpoints.
-    async fn ready(&self, cx: &Ctx, name: &str) -> Result<()> {
-        let gvk = GroupVersionKind::new("discovery.k8s.io", "v1", "EndpointSlice");
-        let slices = cx
-            .list(&gvk, &format!("kubernetes.io/service-name={name}"))
-            .await?;
-        let is_ready = slices
-            .iter()
-            .filter_map(|slice| slice.get("endpoints")?.as_array())
-            .flatten()
-            .any(|endpoint| endpoint.pointer("/conditions/ready") != Some(&Value::Bool(false)));
-        if is_ready {
-            Ok(())
-        } else {
-            Err(Error::Refused(format!(
-                "Service {name} has no ready endpoints yet"
-            )))
-        }
-    }
-
     pub(super) async fn set(
         &self,
         kind: &Workload,
@@ -316,7 +296,7 @@ impl Routing {
                 Error::Refused("the new version is not there: it gets no traffic".to_owned())
             })?;
             self.open(kind, cx, canary).await?;
-            self.ready(cx, &self.canary).await?;
+            cx.has_endpoints(&self.canary).await?;
         }
         self.write(cx, weight).await
     }
@@ -377,7 +357,7 @@ impl Routing {
                 patch["metadata"]["annotations"] = json!({BEFORE: before.to_string()});
             }
             match cx.patch(&gvk, &name, &patch).await {
-                Err(error) if is_conflict(&error) && round + 1 < ROUNDS => {}
+                Err(error) if error.is_conflict() && round + 1 < ROUNDS => {}
                 other => return other.map(drop),
             }
         }
@@ -423,7 +403,7 @@ impl Routing {
         if !matches!(self.by, By::Replicas) {
             let live = self.traffic(kind, cx, None).await?;
             if live.canary > 0 {
-                self.ready(cx, &self.stable).await?;
+                cx.has_endpoints(&self.stable).await?;
                 self.write(cx, 0).await?;
             }
         }
@@ -536,7 +516,7 @@ impl Routing {
         canary: &Value,
     ) -> Result<(String, u16)> {
         self.open(kind, cx, canary).await?;
-        self.ready(cx, &self.canary).await?;
+        cx.has_endpoints(&self.canary).await?;
         let live = cx
             .read_needed(&service(), &self.canary, "it was made for the new version")
             .await?;
@@ -588,14 +568,4 @@ fn rename(value: &mut Value, from: &str, to: &str) {
         Value::Array(items) => items.iter_mut().for_each(|inner| rename(inner, from, to)),
         _ => {}
     }
-}
-
-fn is_conflict(error: &Error) -> bool {
-    matches!(
-        error,
-        Error::Request {
-            source: driftless_kube::Error::Conflict { .. },
-            ..
-        }
-    )
 }
