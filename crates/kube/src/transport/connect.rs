@@ -3,22 +3,23 @@
 use std::time::Duration;
 
 use http::{HeaderValue, Request, Response};
-use hyper::body::Incoming;
 use hyper_util::client::legacy::connect::proxy::{SocksV5, Tunnel};
 use hyper_util::client::legacy::connect::{Connect, HttpConnector};
 use hyper_util::client::legacy::{Builder, Client};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use kube::client::{Body, ConfigExt as _};
 use tower::util::BoxCloneSyncService;
-use tower::{BoxError, Layer as _, ServiceExt as _};
+use tower::{BoxError, Layer as _};
+
+use super::spread::{Answer, Spread};
 
 /// What a request goes through: credentials, then a pool of connections.
-pub(super) type Service = BoxCloneSyncService<Request<Body>, Response<Incoming>, BoxError>;
+pub(super) type Service = BoxCloneSyncService<Request<Body>, Response<Answer>, BoxError>;
 
 /// How requests share connections.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Protocol {
-    /// Many requests at once over one connection, where the server can (watches: they idle).
+    /// Many requests at once per connection, where the server can (watches: they idle).
     Multiplexed,
     /// One request at a time per connection.
     Parallel,
@@ -137,8 +138,8 @@ where
         .http2_keep_alive_interval(PING_INTERVAL)
         .http2_keep_alive_timeout(PING_TIMEOUT)
         .http2_keep_alive_while_idle(true);
-    let client: Client<C, Body> = builder.build(connector);
-    let client = client.map_err(BoxError::from);
+    let open = move || -> Client<C, Body> { builder.build(connector.clone()) };
+    let client = Spread::new(open);
     let service = match config.auth_layer().map_err(|error| error.to_string())? {
         Some(layer) => BoxCloneSyncService::new(layer.layer(client)),
         None => BoxCloneSyncService::new(client),

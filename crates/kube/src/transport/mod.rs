@@ -4,6 +4,7 @@
 mod answer;
 mod connect;
 mod reach;
+mod spread;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +14,6 @@ use driftless_core::{ClusterUrl, Secret};
 use futures::StreamExt as _;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyDataStream, BodyExt as _, Limited};
-use hyper::body::Incoming;
 use kube::client::Body;
 use tower::ServiceExt as _;
 
@@ -24,6 +24,7 @@ use connect::{Protocol, Service};
 pub(crate) use answer::Scrub;
 pub(crate) use reach::Reach;
 pub use reach::{ClusterState, Version};
+pub(crate) use spread::Answer;
 
 /// Largest answer that is read whole.
 const MAX_ANSWER: usize = 512 * 1024 * 1024;
@@ -188,7 +189,7 @@ impl Transport {
         &self,
         lane: Lane,
         call: &Call<'_>,
-    ) -> Result<Response<Incoming>, Error> {
+    ) -> Result<Response<Answer>, Error> {
         self.0.reach.admit()?;
         let started = tokio::time::Instant::now();
         loop {
@@ -237,7 +238,7 @@ impl Transport {
         Err(self.refusal(&call, response).await)
     }
 
-    async fn send_once(&self, lane: Lane, call: &Call<'_>) -> Result<Response<Incoming>, Error> {
+    async fn send_once(&self, lane: Lane, call: &Call<'_>) -> Result<Response<Answer>, Error> {
         let request = self.request(call)?;
         let service = match lane {
             Lane::Read => &self.0.read,
@@ -295,11 +296,7 @@ impl Transport {
             .map_err(|error| bad(format!("{}: {error}", call.what())))
     }
 
-    async fn read_body(
-        &self,
-        call: &Call<'_>,
-        response: Response<Incoming>,
-    ) -> Result<Bytes, Error> {
+    async fn read_body(&self, call: &Call<'_>, response: Response<Answer>) -> Result<Bytes, Error> {
         let collected = Limited::new(response.into_body(), MAX_ANSWER).collect();
         match tokio::time::timeout(call.timeout, collected).await {
             Ok(Ok(body)) => Ok(body.to_bytes()),
@@ -318,7 +315,7 @@ impl Transport {
         }
     }
 
-    async fn refusal(&self, call: &Call<'_>, response: Response<Incoming>) -> Error {
+    async fn refusal(&self, call: &Call<'_>, response: Response<Answer>) -> Error {
         let status = response.status();
         let wait = retry_after(response.headers());
         match self.read_body(call, response).await {
@@ -349,7 +346,7 @@ const IMPERSONATE_GROUP: header::HeaderName = header::HeaderName::from_static("i
 const LONGEST_LINE: usize = 32 * 1024 * 1024;
 
 /// Splits a streamed body into lines.
-pub(crate) fn lines(body: Incoming) -> Lines {
+pub(crate) fn lines(body: Answer) -> Lines {
     Lines {
         stream: body.into_data_stream(),
         pending: BytesMut::new(),
@@ -359,7 +356,7 @@ pub(crate) fn lines(body: Incoming) -> Lines {
 
 /// Lines of a streamed body, in batches of those that arrived together.
 pub(crate) struct Lines {
-    stream: BodyDataStream<Incoming>,
+    stream: BodyDataStream<Answer>,
     pending: BytesMut,
     /// Bytes of `pending` that hold no line end.
     searched: usize,

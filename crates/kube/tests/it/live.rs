@@ -180,6 +180,57 @@ async fn a_new_kind_is_noticed() {
     assert!(matches!(live.lookup(&thing.key()), Lookup::Found(_)));
 }
 
+/// A definition of a kind `Thing<number>`.
+fn definition(group: &str, number: usize) -> driftless_manifest::Object {
+    let plural = format!("thing{number}s");
+    object(json!({
+        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+        "metadata": {"name": format!("{plural}.{group}")},
+        "spec": {"group": group, "scope": "Namespaced",
+            "names": {"kind": format!("Thing{number}"), "plural": plural},
+            "versions": [{"name": "v1", "served": true, "storage": true,
+                "schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}}}]},
+    }))
+}
+
+/// More kinds than an API server takes requests at once on one connection (100).
+#[tokio::test(flavor = "multi_thread")]
+async fn every_kind_is_read_however_many_there_are() {
+    // Definitions slow every other test on the cluster down.
+    let dev = Dev::start();
+    let kube = dev.connect().await;
+    let ns = kube.namespace("many").await;
+    let group = "many.example.com";
+    let live = kube.cluster.live();
+    // One after the other, while the others are being listed.
+    for number in 0..90 {
+        kube.apply(&definition(group, number)).await;
+    }
+    eventually("every kind is read", || {
+        let ready = |number| {
+            let kind = GroupKind::new(group, format!("Thing{number}"));
+            live.kind(&kind) == KindState::Ready
+        };
+        (0..90).all(ready).then_some(())
+    })
+    .await;
+    // And watched: another process writes, and each kind can still be listed anew.
+    let theirs = dev.connect().await;
+    for number in [0, 45, 89] {
+        let thing = object(
+            json!({"apiVersion": format!("{group}/v1"), "kind": format!("Thing{number}"),
+            "metadata": {"name": "t", "namespace": ns}}),
+        );
+        kube.want(&format!("app-{number}"), &[&thing]).await;
+        assert!(matches!(live.lookup(&thing.key()), Lookup::Missing));
+        theirs.apply(&thing).await;
+        eventually("the object is seen", || {
+            matches!(live.lookup(&thing.key()), Lookup::Found(_)).then_some(())
+        })
+        .await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_api_server_that_goes_and_comes_back() {
     let dev = Dev::start();
