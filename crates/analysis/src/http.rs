@@ -3,18 +3,16 @@
 //! Redirects are refused rather than followed, so that credentials never reach a host that nobody named.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use driftless_core::class::render_chain;
+pub use driftless_outbound::Reach;
+use driftless_outbound::ReadError;
 use parking_lot::Mutex;
 use reqwest::Method;
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::{HeaderName, HeaderValue};
-use reqwest::redirect::Policy;
-use url::{Host, Url};
+use url::Url;
 
 use crate::provider::MeasureError;
 
@@ -25,72 +23,15 @@ const CONNECT: Duration = Duration::from_secs(10);
 /// Longest part of a server's own words that is shown.
 const LONGEST_WORDS: usize = 300;
 
-/// Which hosts may be asked.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Hash)]
-pub enum Reach {
-    /// Whatever the network has, but nothing on this machine and no service that hands out its credentials.
-    #[default]
-    Network,
-    /// This machine, too.
-    ThisMachine,
-}
-
-/// Hand out credentials to programs on the same machine or network.
-const METADATA_HOSTS: [&str; 3] = ["metadata", "metadata.google.internal", "metadata.goog"];
-const METADATA_V4: [Ipv4Addr; 3] = [
-    Ipv4Addr::new(100, 100, 100, 200),
-    Ipv4Addr::new(168, 63, 129, 16),
-    Ipv4Addr::new(192, 0, 0, 192),
-];
-const METADATA_V6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254);
-
-/// Says why an address may not be asked.
-fn refusal(address: IpAddr, reach: Reach) -> Option<&'static str> {
-    let address = address.to_canonical();
-    let (here, never) = match address {
-        IpAddr::V4(one) => (
-            one.is_loopback() || one.octets().first() == Some(&0),
-            one.is_link_local()
-                || one.is_multicast()
-                || one.is_broadcast()
-                || METADATA_V4.contains(&one),
-        ),
-        IpAddr::V6(one) => (
-            one.is_loopback() || one.is_unspecified(),
-            one.is_unicast_link_local() || one.is_multicast() || one == METADATA_V6,
-        ),
-    };
-    if never {
-        Some("it is link-local or serves credentials")
-    } else if here && reach == Reach::Network {
-        Some("it is this machine")
-    } else {
-        None
-    }
-}
-
 /// Reads an address and says what is wrong with it, as far as that can be seen without looking its name up.
 pub(crate) fn parse(text: &str, reach: Reach) -> Result<Url, String> {
     let url = Url::parse(text.trim()).map_err(|error| format!("the address is none: {error}"))?;
     if !matches!(url.scheme(), "http" | "https") {
         return Err("the address does not begin with http:// or https://".into());
     }
-    let refused = |why: &str| Err(format!("the address may not be asked: {why}"));
-    let why = match url.host() {
-        None => return Err("the address names no host".into()),
-        Some(Host::Ipv4(address)) => refusal(IpAddr::V4(address), reach),
-        Some(Host::Ipv6(address)) => refusal(IpAddr::V6(address), reach),
-        Some(Host::Domain(name)) => {
-            let name = name.trim_end_matches('.');
-            let mut known = METADATA_HOSTS.iter();
-            let is_known = known.any(|known| known.eq_ignore_ascii_case(name));
-            is_known.then_some("it serves credentials")
-        }
-    };
-    match why {
-        Some(why) => refused(why),
-        None => Ok(url),
-    }
+    driftless_outbound::check(&url, reach)
+        .map_err(|why| format!("the address may not be asked: {why}"))?;
+    Ok(url)
 }
 
 /// Whether a server's certificate is checked.
@@ -225,17 +166,8 @@ impl Http {
         if let Some(known) = clients.get(&trust) {
             return Ok(known.clone());
         }
-        // Whoever comes first chooses for the process; everyone here chooses the same.
-        rustls::crypto::ring::default_provider()
-            .install_default()
-            .ok();
-        let client = reqwest::Client::builder()
-            .user_agent("driftless")
-            .redirect(Policy::none())
-            .connect_timeout(CONNECT)
-            .no_proxy()
+        let client = driftless_outbound::builder(self.reach, CONNECT)
             .tls_danger_accept_invalid_certs(trust == Trust::Anything)
-            .dns_resolver(Arc::new(Names(self.reach)))
             .build()
             .map_err(|error| MeasureError::Unreachable(render_chain(&error)))?;
         clients.insert(trust, client.clone());
@@ -290,36 +222,15 @@ impl Http {
             );
             return Err(MeasureError::Refused(message));
         }
-        let mut body = BytesMut::new();
-        while let Some(part) = response.chunk().await.map_err(failed)? {
-            if body.len() + part.len() > MOST_BYTES {
-                let message = format!("the answer has more than {MOST_BYTES} bytes");
-                return Err(MeasureError::Answer(message));
-            }
-            body.extend_from_slice(&part);
-        }
+        let body = driftless_outbound::read(&mut response, MOST_BYTES)
+            .await
+            .map_err(|error| match error {
+                ReadError::TooLarge(_) => MeasureError::Answer(error.to_string()),
+                ReadError::Broken(error) => failed(error),
+            })?;
         Ok(Answer {
             status: status.as_u16(),
-            body: body.freeze(),
-        })
-    }
-}
-
-/// Finds addresses of hosts and drops those that may not be asked: what is checked is what is connected to.
-struct Names(Reach);
-
-impl Resolve for Names {
-    fn resolve(&self, name: Name) -> Resolving {
-        let reach = self.0;
-        Box::pin(async move {
-            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
-            let permitted: Vec<SocketAddr> = found
-                .filter(|address| refusal(address.ip(), reach).is_none())
-                .collect();
-            if permitted.is_empty() {
-                return Err(format!("{} has no address that may be asked", name.as_str()).into());
-            }
-            Ok(Box::new(permitted.into_iter()) as Addrs)
+            body,
         })
     }
 }
@@ -329,26 +240,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hosts_that_are_never_asked() {
+    fn addresses_that_are_none_or_not_for_metrics() {
         for address in [
-            "http://169.254.169.254/latest/meta-data",
-            "http://[::ffff:169.254.169.254]/",
-            "http://2852039166/",
-            "http://metadata.google.internal/computeMetadata",
-            "http://100.100.100.200/",
             "file:///etc/passwd",
             "prometheus:9090",
             "",
+            "http://169.254.169.254/",
         ] {
             assert!(parse(address, Reach::ThisMachine).is_err(), "{address}");
         }
-        for address in ["http://127.0.0.1:9090", "http://[::1]/", "http://0.0.0.0/"] {
-            assert!(parse(address, Reach::Network).is_err(), "{address}");
-            assert!(parse(address, Reach::ThisMachine).is_ok(), "{address}");
-        }
-        for address in ["http://prometheus.monitoring:9090", "https://10.0.0.1/x"] {
-            assert!(parse(address, Reach::Network).is_ok(), "{address}");
-        }
+        assert!(parse("http://127.0.0.1:9090", Reach::Network).is_err());
+        assert!(parse("http://127.0.0.1:9090", Reach::ThisMachine).is_ok());
+        assert!(parse("http://prometheus.monitoring:9090", Reach::Network).is_ok());
     }
 
     #[test]

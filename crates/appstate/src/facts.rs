@@ -9,7 +9,7 @@ use driftless_api::application::{Helm, RevisionHistory, Source};
 use driftless_core::class::render_chain;
 use driftless_core::{Class, Classify, GroupVersionKind, MemoryTree, ResourceKey, Tree};
 use driftless_kube::Cluster;
-use driftless_source::fetch::Reach;
+use driftless_outbound::Reach;
 use driftless_source::render::{Facts, LookupTree, ObjectName, Objects, fetched_name};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
@@ -63,7 +63,7 @@ impl AppState {
         let settings = self.settings.current();
         let tools = &settings.general.tools;
         let reach = if tools.charts.local_urls {
-            Reach::Anything
+            Reach::ThisMachine
         } else {
             Reach::Network
         };

@@ -33,7 +33,7 @@ impl Hosts for ProjectHosts {
             .map_err(|error| render_chain(&error))?;
         // Whoever made a Secret for exactly this address knows where it leads.
         let reach = match repositories.find(url, Some(&self.project)) {
-            Some(_) => Reach::Anywhere,
+            Some(_) => Reach::ThisMachine,
             None => Reach::Network,
         };
         Ok(Admitted { repository, reach })

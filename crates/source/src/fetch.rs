@@ -1,16 +1,13 @@
 //! Files of URLs, for charts whose values lie on a web server: bounded, and never from this machine or its metadata.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use driftless_core::{Class, Classify, SafeUrl};
+use driftless_outbound::{Reach, ReadError};
 use parking_lot::Mutex;
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use reqwest::redirect::Policy;
-use url::{Host, Url};
+use url::Url;
 
 /// The largest file.
 const MAX_BYTES: usize = 4 << 20;
@@ -22,15 +19,6 @@ const TIMEOUT: Duration = Duration::from_secs(15);
 const FRESH: Duration = Duration::from_secs(30);
 /// How many answers are kept.
 const MAX_KEPT: usize = 64;
-
-/// Which hosts may be asked.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
-pub enum Reach {
-    /// None on this machine, none that only this machine's link knows (metadata services).
-    Network,
-    /// Any.
-    Anything,
-}
 
 /// Why a file could not be fetched; nothing is known about its content.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -140,16 +128,7 @@ impl Fetcher {
         if let Some(known) = clients.get(&reach) {
             return Ok(known.clone());
         }
-        // Whoever comes first chooses for the process; everyone here chooses the same.
-        rustls::crypto::ring::default_provider()
-            .install_default()
-            .ok();
-        let client = reqwest::Client::builder()
-            .user_agent("driftless")
-            .redirect(Policy::none())
-            .connect_timeout(TIMEOUT)
-            .no_proxy()
-            .dns_resolver(Arc::new(Names(reach)))
+        let client = driftless_outbound::builder(reach, TIMEOUT)
             .build()
             .map_err(|error| error.to_string())?;
         clients.insert(reach, client.clone());
@@ -193,14 +172,11 @@ async fn fetch(
         if !status.is_success() {
             return Err(Stop::Status(status.as_u16()));
         }
-        let mut content = BytesMut::new();
-        while let Some(part) = response.chunk().await.map_err(failed)? {
-            if content.len() + part.len() > MAX_BYTES {
-                return Err(Stop::Refused(format!("it has more than {MAX_BYTES} bytes")));
-            }
-            content.extend_from_slice(&part);
-        }
-        return Ok(content.freeze());
+        let content = driftless_outbound::read(&mut response, MAX_BYTES).await;
+        return content.map_err(|error| match error {
+            ReadError::TooLarge(_) => Stop::Refused(error.to_string()),
+            ReadError::Broken(error) => failed(error),
+        });
     }
     Err(Stop::Refused(format!(
         "it is redirected more than {MAX_REDIRECTS} times"
@@ -215,69 +191,7 @@ fn check(url: &Url, schemes: &[String], reach: Reach) -> Result<(), String> {
             "scheme {scheme:?} is not among helm.valuesFileSchemes"
         ));
     }
-    let refused = |address: &dyn std::fmt::Display| {
-        format!("{address} is this machine or its link (driftless.helm.localUrls)")
-    };
-    match url.host() {
-        None => Err("it names no host".to_owned()),
-        Some(Host::Ipv4(address)) if !permits(reach, IpAddr::V4(address)) => Err(refused(&address)),
-        Some(Host::Ipv6(address)) if !permits(reach, IpAddr::V6(address)) => Err(refused(&address)),
-        Some(_) => Ok(()),
-    }
-}
-
-/// Networks of an organisation are where values files lie; this machine and its link are where secrets lie.
-fn permits(reach: Reach, address: IpAddr) -> bool {
-    if reach == Reach::Anything {
-        return true;
-    }
-    match address {
-        IpAddr::V4(address) => {
-            let [first, second, ..] = address.octets();
-            !(first == 0
-                || address.is_loopback()
-                || address.is_link_local()
-                || address.is_broadcast()
-                || address.is_multicast()
-                // The metadata service of Alibaba Cloud is in the range of carriers.
-                || (first == 100 && (64..128).contains(&second)))
-        }
-        IpAddr::V6(address) => {
-            if let Some(inner) = address.to_ipv4_mapped() {
-                return permits(reach, IpAddr::V4(inner));
-            }
-            let [first, ..] = address.segments();
-            !(address.is_loopback()
-                || address.is_unspecified()
-                || address.is_multicast()
-                || (first & 0xFFC0) == 0xFE80
-                // The metadata service of AWS.
-                || address.segments() == [0xFD00, 0x0EC2, 0, 0, 0, 0, 0, 0x0254])
-        }
-    }
-}
-
-/// Finds addresses of hosts and drops those that may not be asked: what is checked is what is connected to.
-struct Names(Reach);
-
-impl Resolve for Names {
-    fn resolve(&self, name: Name) -> Resolving {
-        let reach = self.0;
-        Box::pin(async move {
-            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
-            let permitted: Vec<SocketAddr> = found
-                .filter(|address| permits(reach, address.ip()))
-                .collect();
-            if permitted.is_empty() {
-                return Err(format!(
-                    "host {} has no address that may be asked (driftless.helm.localUrls)",
-                    name.as_str()
-                )
-                .into());
-            }
-            Ok(Box::new(permitted.into_iter()) as Addrs)
-        })
-    }
+    driftless_outbound::check(url, reach).map_err(|why| format!("{why} (driftless.helm.localUrls)"))
 }
 
 #[cfg(test)]
@@ -314,7 +228,10 @@ mod tests {
         let fetcher = Fetcher::default();
         let url = serve(ok("a: 1\n")).await;
         for _ in 0..2 {
-            let content = fetcher.get(&url, &both(), Reach::Anything).await.unwrap();
+            let content = fetcher
+                .get(&url, &both(), Reach::ThisMachine)
+                .await
+                .unwrap();
             assert_eq!(&content[..], b"a: 1\n");
         }
     }
@@ -352,7 +269,10 @@ mod tests {
             "{error}"
         );
         let only = ["https".to_owned()];
-        let error = fetcher.get(&url, &only, Reach::Anything).await.unwrap_err();
+        let error = fetcher
+            .get(&url, &only, Reach::ThisMachine)
+            .await
+            .unwrap_err();
         assert!(error.to_string().contains("helm.valuesFileSchemes"));
     }
 
@@ -360,18 +280,18 @@ mod tests {
     async fn large_files_missing_files_and_long_ways_are_errors() {
         let fetcher = Fetcher::default();
         let url = serve(ok(&"x".repeat(MAX_BYTES + 1))).await;
-        let error = fetcher.get(&url, &both(), Reach::Anything).await;
+        let error = fetcher.get(&url, &both(), Reach::ThisMachine).await;
         assert!(matches!(error, Err(Error::Refused { .. })));
         let url = serve("HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n".to_owned()).await;
         let error = fetcher
-            .get(&url, &both(), Reach::Anything)
+            .get(&url, &both(), Reach::ThisMachine)
             .await
             .unwrap_err();
         assert_eq!(error.class(), Class::User);
         let round = "HTTP/1.1 302 Found\r\nlocation: /values.yaml\r\ncontent-length: 0\r\n\r\n";
         let url = serve(round.to_owned()).await;
         let error = fetcher
-            .get(&url, &both(), Reach::Anything)
+            .get(&url, &both(), Reach::ThisMachine)
             .await
             .unwrap_err();
         assert!(
@@ -380,7 +300,7 @@ mod tests {
         );
         let out = "HTTP/1.1 302 Found\r\nlocation: file:///etc/passwd\r\ncontent-length: 0\r\n\r\n";
         let url = serve(out.to_owned()).await;
-        let error = fetcher.get(&url, &both(), Reach::Anything).await;
+        let error = fetcher.get(&url, &both(), Reach::ThisMachine).await;
         assert!(matches!(error, Err(Error::Refused { .. })));
     }
 }

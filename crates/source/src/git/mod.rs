@@ -21,6 +21,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use driftless_core::{AppKey, Clock, SafeUrl, Tree, tree};
+use driftless_outbound::Reach;
 use parking_lot::Mutex;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::broadcast;
@@ -259,10 +260,9 @@ impl Git {
     pub(crate) fn web_client(
         &self,
         repository: &Repository,
-        host: &str,
-        addresses: &[std::net::SocketAddr],
+        reach: Reach,
     ) -> Result<reqwest::Client, Cause> {
-        transport::web_client(repository, &self.inner.shared.options, host, addresses)
+        transport::web_client(repository, &self.inner.shared.options, reach)
     }
 
     fn repo(&self, repository: &Repository) -> Result<Arc<Repo>, Error> {

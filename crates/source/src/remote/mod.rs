@@ -5,7 +5,6 @@
 //! Who may be asked is for [`Hosts`] to say; machines that hand out credentials to whoever runs next to them are never
 //! asked.
 
-mod address;
 mod web;
 
 use std::collections::HashMap;
@@ -16,13 +15,15 @@ use bytes::Bytes;
 use driftless_core::class::render_chain;
 use driftless_core::{Class, Classify, SafeUrl, Tree};
 use driftless_kustomize::{Error, RemoteBase, RepoSpec};
+pub use driftless_outbound::Reach;
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use tokio::runtime::Handle;
+use url::Url;
 
 use crate::git::{Commit, Freshness, Git};
-use crate::repository::{Repository, hex};
+use crate::repository::{Address, Repository, hex};
 use crate::target::Target;
 
 /// An answer about a branch may be this old.
@@ -32,21 +33,12 @@ const FILE_AGE: Duration = Duration::from_secs(120);
 /// Most files whose content is remembered by its hash.
 const MAX_FILES: usize = 10_000;
 
-/// How far an address may lead.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Reach {
-    /// Other machines; this one neither by file nor by network.
-    Network,
-    /// This machine too.
-    Anywhere,
-}
-
 /// An address that may be used.
 #[derive(Clone, Debug)]
 pub struct Admitted {
     /// The repository with the credentials meant for it, if any.
     pub repository: Repository,
-    /// How far it may lead.
+    /// How far it may lead; a folder is on this machine.
     pub reach: Reach,
 }
 
@@ -258,7 +250,7 @@ impl driftless_kustomize::Remotes for Fetcher<'_> {
         let (git, freshness, used) = (self.remotes.git.clone(), self.freshness(), self.used(spec));
         let (limit, shown) = (spec.timeout, name.clone());
         let work = async move {
-            address::check_repository(&repository, reach)
+            check_host(&repository, reach)
                 .await
                 .map_err(|reason| refused(&shown, &reason))?;
             let fetch = async {
@@ -295,6 +287,26 @@ impl driftless_kustomize::Remotes for Fetcher<'_> {
             found: commit.to_string(),
         });
         Ok(RemoteBase { tree, name })
+    }
+}
+
+/// Says why a repository may not be asked.
+async fn check_host(repository: &Repository, reach: Reach) -> Result<(), String> {
+    let address = repository.address().map_err(|error| error.to_string())?;
+    match &address {
+        Address::Local(_) if reach == Reach::ThisMachine => Ok(()),
+        Address::Local(_) => Err("it is a folder of this machine".to_owned()),
+        Address::Http(url) => check_url(url, repository, reach).await,
+        Address::Ssh { host, .. } => driftless_outbound::lookup(host, reach).await,
+    }
+}
+
+/// Says why a host may not be asked. Names are for a proxy to look up where there is one.
+async fn check_url(url: &Url, repository: &Repository, reach: Reach) -> Result<(), String> {
+    driftless_outbound::check(url, reach).map_err(|why| why.to_string())?;
+    match &repository.proxy {
+        Some(_) => Ok(()),
+        None => driftless_outbound::lookup(url.host_str().unwrap_or_default(), reach).await,
     }
 }
 

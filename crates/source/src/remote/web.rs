@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use driftless_core::SafeUrl;
 use driftless_core::class::render_chain;
 use driftless_kustomize::Error;
+use driftless_outbound::ReadError;
 use reqwest::header::{LOCATION, USER_AGENT};
 use url::Url;
 
-use super::{Admitted, Remotes, address, refused};
+use super::{Admitted, Remotes, check_url, refused};
 
 /// Longest time one file may take.
 const TIMEOUT: Duration = Duration::from_secs(60);
@@ -59,19 +60,11 @@ async fn follow(remotes: &Remotes, url: &str, mut admitted: Admitted) -> Result<
                 status.as_u16()
             )));
         }
-        let mut bytes = BytesMut::new();
-        loop {
-            match response.chunk().await {
-                Ok(Some(part)) => bytes.extend_from_slice(&part),
-                Ok(None) => return Ok(bytes.freeze()),
-                Err(error) => return Err(failed(&render_chain(&error.without_url()))),
-            }
-            if bytes.len() > MAX_BYTES {
-                return Err(Error::new(format!(
-                    "{shown} is larger than {MAX_BYTES} bytes"
-                )));
-            }
-        }
+        let content = driftless_outbound::read(&mut response, MAX_BYTES).await;
+        return content.map_err(|error| match error {
+            ReadError::TooLarge(_) => Error::new(format!("{shown}: {error}")),
+            ReadError::Broken(error) => failed(&render_chain(&error)),
+        });
     }
     Err(failed("too many redirects"))
 }
@@ -81,16 +74,14 @@ async fn request(
     url: &Url,
     admitted: &Admitted,
 ) -> Result<reqwest::Response, Error> {
-    let host = url.host_str().unwrap_or_default();
-    let port = url.port_or_known_default().unwrap_or(443);
-    let repository = &admitted.repository;
-    let addresses = address::resolve(host, port, admitted.reach, repository.proxy.is_some())
+    let Admitted { repository, reach } = admitted;
+    check_url(url, repository, *reach)
         .await
         .map_err(|reason| refused(url.as_str(), &reason))?;
-    // The connection goes to the addresses that were looked at, whatever the name says a moment later.
+    // The connection looks at the addresses once more, whatever the name says by then.
     let client = remotes
         .git
-        .web_client(repository, host, &addresses)
+        .web_client(repository, *reach)
         .map_err(|cause| Error::remote(cause.to_string()))?;
     client
         .get(url.clone())

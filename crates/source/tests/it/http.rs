@@ -370,6 +370,19 @@ async fn redirects_are_followed_without_taking_credentials_elsewhere() {
     assert_eq!(read(&*service.tree(&repository, "main").await, "a"), "1");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn redirects_to_services_that_hand_out_credentials_are_refused() {
+    let origin = Origin::with(&[("a", "1")]);
+    let (host, repository) = host(&origin).await;
+    let service = Service::new();
+    for to in ["http://169.254.169.254", "http://metadata.google.internal"] {
+        host.behaviour.lock().redirect = Some(to.to_owned());
+        let error = service.resolve(&repository, "main").await.unwrap_err();
+        let text = driftless_core::class::render_chain(&error);
+        assert!(text.contains("serves credentials"), "{to}: {text}");
+    }
+}
+
 /// Makes an authority and a certificate for 127.0.0.1 with the `openssl` program; `None` without it.
 fn certificates(dir: &std::path::Path) -> Option<(rustls::ServerConfig, String)> {
     let openssl = |args: &[&str]| {

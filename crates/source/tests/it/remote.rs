@@ -50,7 +50,7 @@ struct World {
 impl World {
     fn new() -> Self {
         Self::with(Policy {
-            reach: Reach::Anywhere,
+            reach: Reach::ThisMachine,
             refused: String::new(),
             credentials: (String::new(), Credentials::None),
         })
@@ -226,9 +226,9 @@ async fn this_machine_and_refused_addresses_are_not_asked() {
         ),
         (
             format!("{}/.git//b?ref=main", host.url),
-            "which is this machine",
+            "it is this machine",
         ),
-        (format!("{}/map.yaml", host.url), "which is this machine"),
+        (format!("{}/map.yaml", host.url), "it is this machine"),
         (
             "http://169.254.169.254/latest/meta-data".to_owned(),
             "link-local",
@@ -260,7 +260,7 @@ async fn repositories_and_files_come_over_http() {
     let origin = Origin::with(&[("b/kustomization.yaml", BASE), ("b/map.yaml", &map("one"))]);
     let host = Host::start(origin.path()).await;
     let world = World::with(Policy {
-        reach: Reach::Anywhere,
+        reach: Reach::ThisMachine,
         refused: String::new(),
         credentials: (
             "https://only.here.example".to_owned(),

@@ -29,7 +29,7 @@ enum May {
     LowerAnd(&'static [&'static str]),
 }
 
-const RULES: [(&str, Rule); 22] = [
+const RULES: [(&str, Rule); 23] = [
     ("core", only(Layer::Pure, &[])),
     ("yaml", only(Layer::Pure, &["core"])),
     ("manifest", only(Layer::Pure, &["core", "yaml"])),
@@ -46,6 +46,7 @@ const RULES: [(&str, Rule); 22] = [
     ("rollout", only(Layer::Pure, &["core", "yaml", "manifest"])),
     ("api", only(Layer::Wire, &["core"])),
     ("kube", only(Layer::Service, &["core", "manifest"])),
+    ("outbound", only(Layer::Service, &["core"])),
     (
         "source",
         only(
@@ -57,6 +58,7 @@ const RULES: [(&str, Rule); 22] = [
                 "gotemplate",
                 "helm",
                 "kustomize",
+                "outbound",
             ],
         ),
     ),
@@ -64,9 +66,9 @@ const RULES: [(&str, Rule); 22] = [
     ("auth", only(Layer::Service, &["core", "api"])),
     (
         "appstate",
-        lower_and(Layer::Service, &["kube", "source", "settings"]),
+        lower_and(Layer::Service, &["kube", "outbound", "source", "settings"]),
     ),
-    ("analysis", lower_and(Layer::Service, &["kube"])),
+    ("analysis", lower_and(Layer::Service, &["kube", "outbound"])),
     ("controller", lower_and(Layer::Component, &[])),
     ("delivery", lower_and(Layer::Component, &[])),
     ("notify", lower_and(Layer::Component, &[])),

@@ -22,7 +22,7 @@ impl Hosts for Anyone {
         repository.ssh.known_hosts = known_hosts().map(Into::into);
         Ok(Admitted {
             repository,
-            reach: Reach::Anywhere,
+            reach: Reach::ThisMachine,
         })
     }
 }

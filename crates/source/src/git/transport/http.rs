@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine as _;
-use driftless_core::Secret;
+use driftless_core::{SafeUrl, Secret};
+use driftless_outbound::{Reach, Resolver};
 use futures::TryStreamExt as _;
 use parking_lot::Mutex;
 use reqwest::header::{
@@ -69,16 +70,16 @@ impl Clients {
     }
 }
 
-/// Returns a client for files of one host, connected to these addresses where there are any.
+/// Returns a client for files that somebody else named, with the settings of a repository.
 pub(crate) fn web_client(
     repository: &Repository,
     options: &Options,
-    host: &str,
-    addresses: &[std::net::SocketAddr],
+    reach: Reach,
 ) -> Result<Client, Cause> {
     let mut builder = builder(&ClientKey::of(repository), options)?;
-    if !addresses.is_empty() {
-        builder = builder.resolve_to_addrs(host, addresses);
+    // A proxy may be on this machine, and looks names up itself.
+    if repository.proxy.is_none() {
+        builder = builder.dns_resolver(Arc::new(Resolver(reach)));
     }
     build(builder)
 }
@@ -95,10 +96,7 @@ fn build(builder: reqwest::ClientBuilder) -> Result<Client, Cause> {
 }
 
 fn builder(key: &ClientKey, options: &Options) -> Result<reqwest::ClientBuilder, Cause> {
-    // Whoever comes first chooses for the process; everyone here chooses the same.
-    rustls::crypto::ring::default_provider()
-        .install_default()
-        .ok();
+    driftless_outbound::use_ring();
     let mut builder = Client::builder()
         .user_agent(format!("git/{AGENT}"))
         .redirect(reqwest::redirect::Policy::none())
@@ -260,6 +258,7 @@ impl Http {
                 .map_err(|error| unreachable("connecting", &error))?;
             if response.status().is_redirection() {
                 (url, base) = redirected(&url, &response)?;
+                self.check_redirect(&url).await?;
                 same_host = is_same_host(&self.base, &base);
                 continue;
             }
@@ -277,6 +276,29 @@ impl Http {
             doing: "connecting",
             detail: "too many redirects".to_owned(),
         })
+    }
+
+    /// Passes where a host leads us: to this machine only from this machine, and never to one that serves credentials.
+    async fn check_redirect(&self, to: &Url) -> Result<(), Cause> {
+        let refuse = |detail: String| Cause::Unreachable {
+            doing: "following a redirect",
+            detail,
+        };
+        let host = self.base.host_str().unwrap_or_default();
+        let reach = match driftless_outbound::lookup(host, Reach::Network).await {
+            Ok(()) => Reach::Network,
+            Err(_) => Reach::ThisMachine,
+        };
+        driftless_outbound::check(to, reach).map_err(|why| {
+            refuse(format!(
+                "{} may not be asked: {why}",
+                SafeUrl::new(to.as_str())
+            ))
+        })?;
+        let host = to.host_str().unwrap_or_default();
+        driftless_outbound::lookup(host, reach)
+            .await
+            .map_err(refuse)
     }
 
     async fn upload_pack(&self, known: &Known, body: Vec<u8>) -> Result<Packets<Body>, Cause> {
