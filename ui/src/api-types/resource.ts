@@ -48,6 +48,8 @@ export interface ResourceAction {
   name: string;
   displayName?: string;
   disabled?: boolean;
+  /** The reader lacks the right to run it. */
+  denied?: boolean;
   params?: { name: string; value?: string; default?: string }[] | null;
 }
 

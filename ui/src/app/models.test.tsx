@@ -130,6 +130,14 @@ describe('one model', () => {
     expect(screen.getByRole('button', { name: 'Approve' })).toBeEnabled();
   });
 
+  it('offers nothing to those who may only look, and says so', async () => {
+    await renderApp(SINGLE, { readOnly: true });
+    expect(await screen.findByText(/You can look at this rollout; acting on it needs a right/)).toBeInTheDocument();
+    const actions = screen.getByRole('group', { name: 'Actions on the rollout' });
+    expect(within(actions).queryAllByRole('button')).toEqual([]);
+    expect(screen.getByRole('region', { name: 'Traffic' })).toBeInTheDocument();
+  });
+
   it('shows what someone else asked for until it is carried out', async () => {
     const { server } = await renderApp(SINGLE);
     await screen.findByRole('button', { name: 'Approve' });

@@ -15,6 +15,8 @@ export interface MockOptions {
   auth?: boolean;
   /** Time between two steps of an acted operation. */
   stepMs?: number;
+  /** Whoever looks has no right to act on rollouts. */
+  readOnly?: boolean;
 }
 
 type Sink = (message: unknown) => void;
@@ -37,7 +39,7 @@ export class MockServer {
   private readonly options: Required<MockOptions>;
 
   constructor(options: MockOptions = {}) {
-    this.options = { apps: 30, paged: true, auth: true, stepMs: 350, ...options };
+    this.options = { apps: 30, paged: true, auth: true, stepMs: 350, readOnly: false, ...options };
     this.loggedIn = !this.options.auth;
     for (let index = 0; index < this.options.apps; index += 1) {
       const world = makeWorld(index);
@@ -142,7 +144,7 @@ export class MockServer {
         case '/events': return json({ items: world.events });
         case '/resource': return this.resource(world, query);
         case '/syncwindows': return json({ activeWindows: [], assignedWindows: [], canSync: true });
-        case '/resource/actions': return json({ actions: rolloutActions(query.get('kind')) ?? (query.get('kind') === 'Deployment' ? [{ name: 'restart' }, { name: 'scale', params: [{ name: 'replicas', default: '2' }] }] : []) });
+        case '/resource/actions': return json({ actions: rolloutActions(query.get('kind'))?.map((each) => (this.options.readOnly ? { ...each, disabled: true, denied: true } : each)) ?? (query.get('kind') === 'Deployment' ? [{ name: 'restart' }, { name: 'scale', params: [{ name: 'replicas', default: '2' }] }] : []) });
         case '/logs': return this.logs(query, signal);
       }
     }

@@ -27,6 +27,8 @@ enum Deed {
     SkipStep,
     /// Lets a Rollout go on, from whatever it waits for.
     Promote,
+    /// Asks a ModelRollout for what the action is called.
+    Command,
 }
 
 #[derive(Debug)]
@@ -63,7 +65,11 @@ pub(super) fn run(
     occasion: &Occasion<'_>,
 ) -> Option<Result<Vec<Change>, Error>> {
     let (_, _, deed) = entries(object).find(|(known, _, _)| known.name == action)?;
-    Some(do_it(deed, object, parameters, occasion).map(|change| vec![change]))
+    let change = match deed {
+        Deed::Command => command(object, action, parameters, occasion),
+        _ => do_it(deed, object, parameters, occasion),
+    };
+    Some(change.map(|change| vec![change]))
 }
 
 fn do_it(
@@ -112,6 +118,7 @@ fn do_it(
             workflow["metadata"]["labels"]["workflows.argoproj.io/workflow-template"] = name.into();
             Ok(Change::Create(workflow))
         }
+        Deed::Command => Err(Error::Object("a command needs its name")),
         Deed::Promote => {
             let mut value = object.to_value();
             merge_patch::apply(&mut value, &promotion(object));
@@ -168,6 +175,70 @@ fn promotion(rollout: &Object) -> Value {
     patch
 }
 
+/// Where a ModelRollout is told what to do.
+const COMMAND: &str = "driftless.dev/rollout-command";
+
+/// Asks a ModelRollout, or one of its targets, for something.
+///
+/// Only an abort takes the place of what was asked before it and is not carried out yet.
+fn command(
+    rollout: &Object,
+    verb: &str,
+    parameters: &Parameters,
+    occasion: &Occasion<'_>,
+) -> Result<Change, Error> {
+    let target = parameters.get("target").map_or("", |target| target.trim());
+    if !target.is_empty() {
+        let known = targets(rollout);
+        if !known.contains(&target) {
+            return Err(Error::Target {
+                target: target.to_owned(),
+                known: if known.is_empty() {
+                    "none that is known yet".to_owned()
+                } else {
+                    known.join(", ")
+                },
+            });
+        }
+    }
+    let pending = rollout.at(&["metadata", "annotations", COMMAND]);
+    if let Some(pending) = pending.and_then(Value::as_str)
+        && verb != "abort"
+    {
+        let pending: Value = serde_json::from_str(pending).unwrap_or_default();
+        let part = |name: &str| pending[name].as_str().filter(|text| !text.is_empty());
+        let by = part("by").unwrap_or("somebody");
+        return Err(Error::Pending(match part("verb") {
+            Some(verb) => format!("{verb} by {by}"),
+            None => "one that cannot be read".to_owned(),
+        }));
+    }
+    let now = Timestamp::from_second(occasion.now.as_second()).unwrap_or(occasion.now);
+    let mut command =
+        json!({"id": occasion.id, "verb": verb, "by": occasion.user, "at": now.to_string()});
+    if !target.is_empty() {
+        command["target"] = target.into();
+    }
+    let mut value = rollout.to_value();
+    merge_patch::apply(
+        &mut value,
+        &json!({"metadata": {"annotations": {COMMAND: command.to_string()}}}),
+    );
+    Ok(Change::BecomeIfUnchanged(value))
+}
+
+/// Returns the names of a ModelRollout's targets, sorted.
+fn targets(rollout: &Object) -> Vec<&str> {
+    let reported = rollout.at(&["status", "targets"]).and_then(Value::as_array);
+    let reported = reported.into_iter().flatten();
+    let reported = reported.filter_map(|target| target.get("name").and_then(Value::as_str));
+    let named = rollout.at(&["spec", "targetRef", "name"]);
+    let mut known: Vec<&str> = reported.chain(named.and_then(Value::as_str)).collect();
+    known.sort_unstable();
+    known.dedup();
+    known
+}
+
 /// Gives a new object the labels and annotations that its template names.
 fn carry_marks(object: &mut Value, template: &Value, is_by_hand: bool) {
     for field in ["labels", "annotations"] {
@@ -189,12 +260,7 @@ fn fill(patch: &Value, parameters: &Parameters, occasion: &Occasion<'_>) -> Resu
             now.to_string().into()
         }
         Value::String(text) if text == "$epoch" => now.as_second().to_string().into(),
-        Value::String(text) if text == "$id" => occasion.id.into(),
-        Value::String(text) if text == "$user" => occasion.user.into(),
         Value::Object(map) => {
-            if let Some(inner) = map.get("$json") {
-                return Ok(fill(inner, parameters, occasion)?.to_string().into());
-            }
             if let Some((name, form)) = map.iter().next()
                 && let Some(form) = form.as_str()
                 && matches!(form, "$text" | "$whole")
@@ -271,6 +337,7 @@ fn read_action(action: &Value) -> Result<(Action, Option<Test>, Deed), String> {
         "create-workflow-of-template" => Deed::CreateWorkflowOfTemplate,
         "skip-step" => Deed::SkipStep,
         "promote" => Deed::Promote,
+        "command" => Deed::Command,
         "" => {
             let cases = action["cases"].as_array().into_iter().flatten();
             let mut cases: Vec<(Test, Value)> = cases
@@ -312,7 +379,9 @@ mod tests {
         };
         let changes = run(object, action, &parameters, &occasion).expect("a known action");
         match changes.unwrap().remove(0) {
-            Change::Become(value) | Change::Create(value) => value,
+            Change::Become(value) | Change::BecomeIfUnchanged(value) | Change::Create(value) => {
+                value
+            }
         }
     }
 
@@ -425,25 +494,73 @@ mod tests {
         assert_eq!(status["controllerPause"], false);
     }
 
+    fn model_rollout() -> Object {
+        object(
+            json!({"apiVersion": "driftless.dev/v1alpha1", "kind": "ModelRollout",
+            "metadata": {"name": "fraud"}, "status": {"phase": "Degraded", "targets": [
+                {"name": "fraud-eu", "phase": "Degraded"}, {"name": "fraud-us", "phase": "Paused"}]}}),
+        )
+    }
+
+    fn commanded(object: &Object, action: &str, target: &str) -> Result<Value, Error> {
+        let parameters = [("target".to_owned(), target.to_owned())].into();
+        let occasion = Occasion {
+            now: Timestamp::from_second(1_700_000_000).unwrap(),
+            id: "id-1",
+            user: "ann",
+        };
+        let mut changes = run(object, action, &parameters, &occasion).expect("a known action")?;
+        let Change::BecomeIfUnchanged(told) = changes.remove(0) else {
+            panic!("somebody else's change would be lost")
+        };
+        let text = &told["metadata"]["annotations"]["driftless.dev/rollout-command"];
+        Ok(serde_json::from_str(text.as_str().unwrap()).unwrap())
+    }
+
     #[test]
     fn a_model_rollout_is_told_what_to_do_in_an_annotation() {
-        let rollout = object(
-            json!({"apiVersion": "driftless.dev/v1alpha1", "kind": "ModelRollout",
-            "metadata": {"name": "fraud"}, "status": {"phase": "Paused", "targets": [{"name": "fraud"}]}}),
-        );
+        let rollout = model_rollout();
         let enabled: Vec<String> = list(&rollout)
             .into_iter()
             .filter(|action| !action.disabled)
+            .inspect(|action| assert_eq!(action.params[0].name, "target"))
             .map(|action| action.name)
             .collect();
-        assert_eq!(enabled, ["promote", "promote-full", "abort"]);
-        let told = become_of(&rollout, "abort", &[]);
-        let text = &told["metadata"]["annotations"]["driftless.dev/rollout-command"];
-        let command: Value = serde_json::from_str(text.as_str().unwrap()).unwrap();
+        // One target needs another try, the other one waits for approval.
         assert_eq!(
-            command,
+            enabled,
+            ["promote", "promote-full", "abort", "retry", "pause"]
+        );
+        assert_eq!(
+            commanded(&rollout, "abort", "").unwrap(),
             json!({"id": "id-1", "verb": "abort", "by": "ann", "at": "2023-11-14T22:13:20Z"})
         );
+    }
+
+    #[test]
+    fn one_target_of_a_model_rollout_is_told_what_to_do() {
+        let rollout = model_rollout();
+        let told = commanded(&rollout, "promote", "fraud-us").unwrap();
+        assert_eq!(told["target"], "fraud-us");
+        let unknown = commanded(&rollout, "promote", "fraud-asia").unwrap_err();
+        assert_eq!(
+            unknown.to_string(),
+            "the rollout has no target fraud-asia; it has: fraud-eu, fraud-us"
+        );
+    }
+
+    #[test]
+    fn a_command_waits_for_the_one_before_it_except_an_abort() {
+        let mut rollout = model_rollout().to_value();
+        rollout["metadata"]["annotations"] =
+            json!({COMMAND: r#"{"id":"c1","verb":"retry","by":"bob"}"#});
+        let rollout = object(rollout);
+        let refused = commanded(&rollout, "promote", "fraud-us").unwrap_err();
+        assert_eq!(
+            refused.to_string(),
+            "another command is not carried out yet: retry by bob; try again in a moment"
+        );
+        assert_eq!(commanded(&rollout, "abort", "").unwrap()["verb"], "abort");
     }
 
     #[test]

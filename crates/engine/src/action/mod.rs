@@ -40,6 +40,8 @@ pub struct Action {
 pub enum Change {
     /// The object becomes this.
     Become(Value),
+    /// The object becomes this unless somebody changes it meanwhile: then the action is asked again.
+    BecomeIfUnchanged(Value),
     /// This object is created.
     Create(Value),
 }
@@ -94,6 +96,17 @@ pub enum Error {
     /// The object does not have what the action needs.
     #[error("{0}")]
     Object(&'static str),
+    /// A rollout has no such target.
+    #[error("the rollout has no target {target}; it has: {known}")]
+    Target {
+        /// The target that was named.
+        target: String,
+        /// Those it has.
+        known: String,
+    },
+    /// Something else was asked for and is not carried out yet.
+    #[error("another command is not carried out yet: {0}; try again in a moment")]
+    Pending(String),
 }
 
 /// When and for whom an action is carried out.

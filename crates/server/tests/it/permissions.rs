@@ -156,6 +156,7 @@ async fn api() -> Api {
             {"version": "v1", "kind": "ConfigMap", "namespace": "n", "name": "c", "uid": "u1"},
             {"version": "v1", "kind": "Pod", "namespace": "n", "name": "p", "uid": "u2"},
             {"group": "batch", "version": "v1", "kind": "CronJob", "namespace": "n", "name": "j", "uid": "u3"},
+            {"group": "driftless.dev", "version": "v1alpha1", "kind": "ModelRollout", "namespace": "n", "name": "r", "uid": "u4"},
         ]),
     );
     api
@@ -309,6 +310,72 @@ async fn rollback_has_a_right_of_its_own_where_enforced() {
     api.post("reader", "/api/v1/applications/x/rollback", &rollback)
         .await
         .ok();
+}
+
+/// Actions of a ModelRollout as a user sees them: name and whether they may be run.
+async fn offered(api: &Api, user: &str) -> Vec<(String, bool)> {
+    let path = "/api/v1/applications/x/resource/actions?group=driftless.dev&version=v1alpha1&kind=ModelRollout&resourceName=r&namespace=n";
+    let answer = api.get(user, path).await.ok();
+    let actions = answer["actions"].as_array().expect("actions").iter();
+    let offered = actions.map(|action| {
+        let is_denied = action["denied"] == true;
+        // Who does not know the field sees it as one that cannot be run.
+        assert!(!is_denied || action["disabled"] == true, "{action}");
+        (
+            action["name"].as_str().expect("name").to_owned(),
+            !is_denied,
+        )
+    });
+    offered.collect()
+}
+
+#[tokio::test]
+async fn an_action_needs_its_own_right_and_is_offered_only_with_it() {
+    let api = api().await;
+    let may = |names: [bool; 5]| {
+        let all = ["abort", "pause", "promote", "promote-full", "retry"];
+        all.map(str::to_owned)
+            .into_iter()
+            .zip(names)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(offered(&api, "team").await, may([true; 5]));
+    assert_eq!(offered(&api, "reader").await, may([false; 5]));
+    let policy = "g, reader, role:readonly\np, team, applications, get, team/*, allow\n\
+        p, team, applications, action/driftless.dev/ModelRollout/*, team/*, allow\n\
+        p, team, applications, action/driftless.dev/ModelRollout/promote-full, team/*, deny\n\
+        p, nobody, applications, get, team/*, allow\n\
+        p, nobody, applications, action/driftless.dev/ModelRollout/*, other/*, allow";
+    let enforcer = &api.server.deps().enforcer;
+    enforcer
+        .reload(policy, driftless_auth::policy::MatchMode::Glob, "")
+        .expect("policy");
+    assert_eq!(
+        offered(&api, "team").await,
+        may([true, true, true, false, true])
+    );
+    // A right for another project is none for this one.
+    assert_eq!(offered(&api, "nobody").await, may([false; 5]));
+    let run = async |user: &str, action: &str| {
+        let body = json!({"group": "driftless.dev", "version": "v1alpha1", "kind": "ModelRollout",
+            "resourceName": "r", "namespace": "n", "action": action});
+        api.post(user, "/api/v1/applications/x/resource/actions/v2", &body)
+            .await
+    };
+    run("team", "abort").await.ok();
+    for (user, action) in [
+        ("team", "promote-full"),
+        ("nobody", "abort"),
+        ("reader", "abort"),
+    ] {
+        let words = format!("applications, action/driftless.dev/ModelRollout/{action}, team/x");
+        run(user, action).await.refused(403, 7, &words);
+    }
+    let body = json!({"group": "driftless.dev", "version": "v1alpha1", "kind": "ModelRollout", "resourceName": "r",
+        "namespace": "n", "action": "abort", "resourceActionParameters": [{"name": "target", "value": "other"}]});
+    api.post("team", "/api/v1/applications/x/resource/actions/v2", &body)
+        .await
+        .refused(400, 3, "the rollout has no target other");
 }
 
 #[tokio::test]

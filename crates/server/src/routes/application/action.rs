@@ -2,8 +2,8 @@
 
 use axum::extract::Path;
 use bytes::Bytes;
-use driftless_core::ResourceKey;
 use driftless_core::class::render_chain;
+use driftless_core::{GroupVersionKind, ResourceKey};
 use driftless_engine::action::{self, Action, Change, Parameters};
 use driftless_kube::write::PatchType;
 use driftless_manifest::{Object, merge_patch};
@@ -52,7 +52,18 @@ pub(super) async fn bind_list(
     Ok(Reply(json!({ "actions": actions })))
 }
 
-fn shown(action: Action) -> Value {
+/// An action, and whether the caller may run it.
+#[derive(Clone, Debug)]
+pub struct Offer {
+    /// What can be done.
+    pub action: Action,
+    /// The caller lacks the right to.
+    pub is_denied: bool,
+}
+
+/// Whoever lacks the right sees the action as one that cannot be run, and `denied` says why: clients that do not know that
+/// field offer nothing that would fail.
+fn shown(Offer { action, is_denied }: Offer) -> Value {
     let mut value = json!({ "name": action.name });
     let params: Vec<Value> = action
         .params
@@ -61,7 +72,8 @@ fn shown(action: Action) -> Value {
         .collect();
     let parts = [
         ("params", params.into()),
-        ("disabled", action.disabled.into()),
+        ("disabled", (action.disabled || is_denied).into()),
+        ("denied", is_denied.into()),
         ("iconClass", action.icon_class.into()),
         ("displayName", action.display_name.into()),
     ];
@@ -73,16 +85,29 @@ fn shown(action: Action) -> Value {
     value
 }
 
+/// Returns the name under which policies know an action on a kind of object.
+fn permission_for(key: &ResourceKey, action: &str) -> String {
+    format!("action/{}/{}/{action}", key.group, key.kind)
+}
+
 /// Returns what can be done to an object.
-pub async fn list(cx: &Ctx, wanted: &ResourceRef) -> Result<Vec<Action>, ApiError> {
+pub async fn list(cx: &Ctx, wanted: &ResourceRef) -> Result<Vec<Offer>, ApiError> {
     let (app, gvk) = part_of(cx, wanted).await?;
     let cluster = cx.deps().destinations.of(&app).await?;
     let object = as_object(cluster.read(&gvk, &wanted.key).await?)?;
     let views = &cx.deps().views;
-    views
-        .actions(&object)
-        .await
-        .map_err(|error| refused(&error))
+    let actions = views.actions(&object).await;
+    let actions = actions.map_err(|error| refused(&error))?;
+    let app = cx.app_object(&app);
+    let offers = actions.into_iter().map(|action| Offer {
+        is_denied: !cx.may(
+            "applications",
+            &permission_for(&wanted.key, &action.name),
+            &app,
+        ),
+        action,
+    });
+    Ok(offers.collect())
 }
 
 pub(super) async fn bind_run(
@@ -122,6 +147,9 @@ pub(super) async fn bind_run_v2(
     Ok(Reply(json!({})))
 }
 
+/// Attempts to change an object that others change as well.
+const ATTEMPTS: usize = 5;
+
 /// Runs an action on an object.
 pub async fn run(
     cx: &Ctx,
@@ -130,25 +158,71 @@ pub async fn run(
     parameters: &Parameters,
 ) -> Result<(), ApiError> {
     let (app, gvk) = part_of(cx, wanted).await?;
+    let permission = permission_for(&wanted.key, action);
+    cx.require("applications", &permission, &cx.app_object(&app))?;
+    let cluster = cx.deps().destinations.of(&app).await?;
+    let mut attempt = 1;
+    while let Err(error) = run_once(cx, &*cluster, &gvk, wanted, action, parameters).await {
+        match error {
+            // What the action makes of the object may be another thing now.
+            Refusal::Changed(_) if attempt < ATTEMPTS => attempt += 1,
+            Refusal::Changed(error) | Refusal::Final(error) => return Err(error),
+        }
+    }
     let ResourceKey {
         group, kind, name, ..
     } = &wanted.key;
-    let permission = format!("action/{group}/{kind}/{action}");
-    cx.require("applications", &permission, &cx.app_object(&app))?;
-    let cluster = cx.deps().destinations.of(&app).await?;
-    let object = as_object(cluster.read(&gvk, &wanted.key).await?)?;
-    let (views, user) = (&cx.deps().views, cx.identity().username());
-    let changes = views.run_action(&object, action, parameters, &user).await;
-    let changes = changes.map_err(|error| refused(&error))?;
-    for change in changes {
-        match change {
-            Change::Become(value) => become_of(&*cluster, &object, &wanted.key, &value).await?,
-            Change::Create(value) => cluster.create(&as_object(value)?).await?,
-        }
-    }
     let message = format!("ran action {action} on resource {group}/{kind} '{name}'");
     record_app(cx, &app, "ResourceActionRan", &message);
     Ok(())
+}
+/// Why an action was not carried out.
+enum Refusal {
+    /// Somebody else was faster.
+    Changed(ApiError),
+    /// Anything else.
+    Final(ApiError),
+}
+
+impl From<ApiError> for Refusal {
+    fn from(error: ApiError) -> Self {
+        Self::Final(error)
+    }
+}
+
+async fn run_once(
+    cx: &Ctx,
+    cluster: &dyn Destination,
+    gvk: &GroupVersionKind,
+    wanted: &ResourceRef,
+    action: &str,
+    parameters: &Parameters,
+) -> Result<(), Refusal> {
+    let key = &wanted.key;
+    let object = as_object(cluster.read(gvk, key).await?)?;
+    let (views, user) = (&cx.deps().views, cx.identity().username());
+    let changes = views.run_action(&object, action, parameters, &user).await;
+    for change in changes.map_err(|error| refused(&error))? {
+        match change {
+            Change::Become(value) => become_of(cluster, &object, key, &value, Guard::None).await?,
+            Change::BecomeIfUnchanged(value) => {
+                let became = become_of(cluster, &object, key, &value, Guard::Version).await;
+                became.map_err(|error| match error.code {
+                    Code::Aborted => Refusal::Changed(error),
+                    _ => Refusal::Final(error),
+                })?;
+            }
+            Change::Create(value) => cluster.create(&as_object(value)?).await?,
+        }
+    }
+    Ok(())
+}
+
+/// Whether a change is refused when somebody else changed the object since it was read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Guard {
+    None,
+    Version,
 }
 
 /// Turns a live object into another one: its status through the subresource, where there is one.
@@ -157,6 +231,7 @@ async fn become_of(
     live: &Object,
     key: &ResourceKey,
     value: &Value,
+    guard: Guard,
 ) -> Result<(), ApiError> {
     let before = live.to_value();
     for field in [
@@ -183,6 +258,10 @@ async fn become_of(
         }
     }
     if !fields.is_empty() {
+        let version = before.pointer("/metadata/resourceVersion");
+        if let (Guard::Version, Some(version)) = (guard, version) {
+            patch["metadata"]["resourceVersion"] = version.clone();
+        }
         let body = Bytes::from(patch.to_string());
         cluster.patch(&gvk, key, PatchType::Merge, body).await?;
     }
@@ -196,6 +275,7 @@ fn as_object(value: Value) -> Result<Object, ApiError> {
 fn refused(error: &action::Error) -> ApiError {
     match error {
         action::Error::Unknown { .. } => ApiError::new(Code::NotFound, error.to_string()),
+        action::Error::Pending(_) => ApiError::new(Code::Aborted, error.to_string()),
         _ => ApiError::invalid(render_chain(error)),
     }
 }

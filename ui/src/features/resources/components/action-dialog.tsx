@@ -8,6 +8,7 @@ import { Field, TextInput } from '@/components/field';
 import { toastSuccess } from '@/components/toast';
 import { resourceQueryKey, runAction } from '@/lib/api/resource';
 import type { AppId } from '@/lib/application';
+import { isModelRollout } from '@/lib/rollout';
 import styles from './action-dialog.module.css';
 
 /** Asks before an action is run, and for its parameters. An error stays in the dialog, beside what was typed. */
@@ -49,8 +50,8 @@ export function ActionDialog({ id, target, action, onClose }: { id: AppId; targe
       >
         <p>{t('resource.actionText', { action: label, kind: target.kind, name: target.name })}</p>
         {Object.entries(parameters).map(([name, value]) => (
-          <Field key={name} label={name}>
-            {(ids) => <TextInput id={ids.id} value={value} onChange={(event) => setParameters((held) => ({ ...held, [name]: event.target.value }))} />}
+          <Field key={name} label={name} hint={name === 'target' && isModelRollout({ group: target.group ?? '', kind: target.kind }) ? t('rollout.targetHint') : undefined}>
+            {(ids) => <TextInput id={ids.id} aria-describedby={ids.describedBy} value={value} onChange={(event) => setParameters((held) => ({ ...held, [name]: event.target.value }))} />}
           </Field>
         ))}
         {run.isError ? <p role="alert" className={styles.error}>{run.error.message}</p> : null}

@@ -42,7 +42,7 @@ export function NodeMenu({ app, node, onSync }: { app: Application; node: GraphN
         onOpen={() => void client.invalidateQueries({ queryKey: query.queryKey })}
         entries={[
           ...(onSync ? [{ label: t('resource.sync'), icon: <Upload />, onSelect: onSync }] : []),
-          ...actionEntries(actions.data ?? [], t('resource.actions'), setChosen),
+          ...actionEntries((actions.data ?? []).filter((each) => !each.denied), t('resource.actions'), setChosen),
           { label: t('resource.delete'), icon: <Trash2 />, danger: true, disabled: missing, onSelect: () => ask('normal') },
           { label: t('resource.forceDelete'), icon: <Trash2 />, danger: true, disabled: missing, onSelect: () => ask('force') },
         ]}

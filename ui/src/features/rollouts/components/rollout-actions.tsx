@@ -1,4 +1,4 @@
-import { Check, FastForward, Hand, Pause, Play, RotateCcw, SkipForward, Undo2, X, type LucideIcon } from 'lucide-react';
+import { Check, Eye, FastForward, Hand, Pause, Play, RotateCcw, SkipForward, Undo2, X, type LucideIcon } from 'lucide-react';
 import { useTranslation } from 'react-i18next';
 import type { ResourceRef } from '@/api-types';
 import { Button, IconButton } from '@/components/button';
@@ -27,7 +27,7 @@ interface Props {
 export function RolloutActions({ id, object, rollout, target }: Props) {
   const { t } = useTranslation();
   const { confirm, dialog } = useConfirm();
-  const { choices, run, pending } = useCommand(id, object, rollout, target);
+  const { choices, denied, run, pending } = useCommand(id, object, rollout, target);
   const start = (choice: Choice) => {
     if (!choice.confirm && !choice.forAll) {
       run.mutate(choice);
@@ -43,6 +43,7 @@ export function RolloutActions({ id, object, rollout, target }: Props) {
   };
   return (
     <div className={styles.actions}>
+      {denied ? <p className={styles.denied}><Eye aria-hidden size={14} />{t('rollout.readOnly')}</p> : null}
       <div className={styles.buttons} role="group" aria-label={t('rollout.actions')}>
         {choices.map((choice) => {
           const Icon = ICONS[choice.label];

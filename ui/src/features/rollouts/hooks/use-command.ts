@@ -1,4 +1,4 @@
-import { useMutation, useQuery } from '@tanstack/react-query';
+import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useEffect, useState } from 'react';
 import type { ResourceRef } from '@/api-types';
 import { actionsQuery, runAction } from '@/lib/api/resource';
@@ -30,14 +30,18 @@ interface Sent {
 
 /** What can be done to a target, and what was asked for and has not been carried out. */
 export function useCommand(id: AppId, ref: ResourceRef, rollout: Rollout, target: RolloutTarget) {
-  const listed = useQuery(actionsQuery(id, ref, true));
+  const client = useQueryClient();
+  const query = actionsQuery(id, ref, true);
+  const listed = useQuery(query);
   const [sent, setSent] = useState<Sent>();
   const state = stateOf(target);
   const known = listed.data;
   // Without the list the server decides; while it is on its way nothing is offered that might vanish again.
-  const choices = (listed.isPending ? [] : offersOf(rollout, target)).flatMap((offer): Choice[] => {
-    const action = known?.find((each) => each.name === offer.action) ?? known?.find((each) => each.name === offer.instead);
-    if (known && !action) return [];
+  const offers = listed.isPending ? [] : offersOf(rollout, target);
+  const actionOf = (offer: Offer) => known?.find((each) => each.name === offer.action) ?? known?.find((each) => each.name === offer.instead);
+  const choices = offers.flatMap((offer): Choice[] => {
+    const action = actionOf(offer);
+    if (known && (!action || action.denied)) return [];
     const forAll = rollout.targets.length > 1 && !action?.params?.some((each) => each.name === 'target');
     // The list knows the phase of the whole rollout; what is offered here follows from the target's own.
     const disabled = rollout.kind === 'Rollout' && (action?.disabled ?? false);
@@ -46,7 +50,11 @@ export function useCommand(id: AppId, ref: ResourceRef, rollout: Rollout, target
   const run = useMutation({
     mutationFn: (choice: Choice) => runAction(id, ref, choice.action, rollout.targets.length > 1 && !choice.forAll ? { target: target.name } : {}),
     onMutate: (choice) => setSent({ action: choice.action, before: state, overdue: false }),
-    onError: () => setSent(undefined),
+    onError: () => {
+      setSent(undefined);
+      // Rights may have changed: what cannot be done is not offered any longer.
+      void client.invalidateQueries({ queryKey: query.queryKey });
+    },
   });
   const waiting = sent && sent.before === state ? sent : undefined;
   useEffect(() => {
@@ -54,7 +62,8 @@ export function useCommand(id: AppId, ref: ResourceRef, rollout: Rollout, target
     const timer = setTimeout(() => setSent({ ...waiting, overdue: true }), OVERDUE_MS);
     return () => clearTimeout(timer);
   }, [waiting, run.isPending]);
-  return { choices, run, pending: pendingOf(waiting, rollout, target), isUnknown: listed.isError, unknown: listed.error };
+  const denied = offers.length > 0 && offers.every((offer) => actionOf(offer)?.denied);
+  return { choices, denied, run, pending: pendingOf(waiting, rollout, target) };
 }
 
 function pendingOf(waiting: Sent | undefined, rollout: Rollout, target: RolloutTarget): Pending | undefined {
