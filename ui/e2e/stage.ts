@@ -65,10 +65,12 @@ export async function needsLogin(server: string = serverUrl()): Promise<boolean>
 }
 
 /** A page in a profile of its own, logged in unless told otherwise. */
-export async function openStage(options: { login?: boolean; locale?: string; server?: string } = {}): Promise<Stage> {
+export async function openStage(options: { login?: boolean; locale?: string; server?: string; viewport?: { width: number; height: number }; colorScheme?: 'light' | 'dark' } = {}): Promise<Stage> {
   const server = options.server ?? serverUrl();
   browser ??= await chromium.launch(CHROMIUM);
-  const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, locale: options.locale ?? 'en-US', reducedMotion: 'reduce' });
+  const context = await browser.newContext({
+    viewport: options.viewport ?? { width: 1440, height: 900 }, locale: options.locale ?? 'en-US', colorScheme: options.colorScheme ?? null, reducedMotion: 'reduce',
+  });
   context.setDefaultTimeout(30_000);
   const page = await context.newPage();
   if (options.login !== false && (await needsLogin(server))) {
