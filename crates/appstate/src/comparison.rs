@@ -68,6 +68,8 @@ pub struct ObjectStatus {
     shared: Option<String>,
     /// The rollout that moves it from version to version, and what has become of the desired one.
     pub release: Option<Release>,
+    /// Whether it is not as what serves instead of a version that is kept out.
+    drifted: bool,
     /// The two sides the verdict is about.
     sides: (Option<u64>, Option<Digests>),
 }
@@ -289,7 +291,7 @@ impl AppState {
         pass.add_extra();
         let Pass {
             ignore,
-            problems,
+            mut problems,
             mut objects,
             shared,
             config,
@@ -297,6 +299,8 @@ impl AppState {
             ..
         } = pass;
         let cx = config.diff_ctx(&ignore);
+        self.compare_held(&target.cluster, &prepared, &mut objects, &cx, &mut problems)
+            .await;
         for (key, verdict) in self.ask(&target.cluster, questions, &cx).await {
             if let Some(status) = objects.get_mut(&key) {
                 status.take(&verdict);
@@ -475,7 +479,7 @@ impl<'p> Pass<'_, 'p> {
     fn release(&mut self, key: &ResourceKey) -> Option<Release> {
         if let Some(governor) = self.governance.governor(key).cloned() {
             let course = match self.standing(&governor.rollout) {
-                Some(standing) => standing.course(&key.name, &governor.version),
+                Some(standing) => standing.course(&key.name, &governor),
                 None => Course::New,
             };
             return Some(Release { governor, course });
@@ -486,6 +490,7 @@ impl<'p> Pass<'_, 'p> {
             governor: Governor {
                 rollout,
                 version: String::new(),
+                object: String::new(),
             },
             course: Course::Moving,
         })
@@ -673,10 +678,19 @@ fn find<'a>(comparison: &'a Comparison, key: &ResourceKey) -> Option<&'a ObjectS
 }
 
 impl ObjectStatus {
-    /// Says whether it runs another version than Git says because the rollout keeps that one out.
+    /// Says whether it runs another version than Git says because the rollout keeps that one out, and is otherwise as it
+    /// should be.
     pub fn is_quarantined(&self) -> bool {
         let course = self.release.as_ref().map(|release| &release.course);
-        self.is_live && matches!(course, Some(Course::Quarantined(_)))
+        self.is_live && matches!(course, Some(Course::Quarantined(_))) && !self.drifted
+    }
+
+    /// Takes over how it compares with what serves instead of a version that is kept out.
+    pub(crate) fn take_held(&mut self, verdict: &diff::Comparison) {
+        self.drifted = verdict.is_modified();
+        let kept_out = self.release.as_ref().and_then(Release::difference);
+        let differences = verdict.differences.iter().map(ToString::to_string);
+        self.differing = kept_out.into_iter().chain(differences).collect();
     }
 
     /// Takes over a verdict.
@@ -720,6 +734,7 @@ fn base(
         differing: Vec::new(),
         shared: None,
         release: None,
+        drifted: false,
         sides,
     }
 }

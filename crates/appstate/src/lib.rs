@@ -26,6 +26,7 @@ mod prepared;
 mod remote;
 pub mod rules;
 pub mod script;
+mod served;
 pub mod suspend;
 pub mod target;
 pub mod view;
@@ -46,6 +47,7 @@ pub use desired::{Desired, Revisions};
 pub use gate::ProjectGate;
 pub use metrics::Metrics;
 pub use rules::ProjectRules;
+pub use served::as_served;
 pub use target::Target;
 
 /// The services that a comparison needs.
@@ -72,6 +74,8 @@ pub struct AppState {
     rules: RwLock<HashMap<String, Compiled>>,
     comparisons: RwLock<HashMap<AppKey, Arc<Comparison>>>,
     prepared: prepared::Sets,
+    /// Versions that rollouts fell back to.
+    stored: RwLock<HashMap<(ClusterUrl, String, String), Arc<driftless_manifest::Object>>>,
     api_versions: RwLock<HashMap<ClusterUrl, ApiVersions>>,
 }
 
@@ -131,6 +135,7 @@ impl AppState {
             config: RwLock::default(),
             rules: RwLock::default(),
             comparisons: RwLock::default(),
+            stored: RwLock::default(),
             prepared: prepared::Sets::default(),
             api_versions: RwLock::default(),
         })

@@ -7,6 +7,7 @@
 use driftless_api::rollout::handover::{
     OBJECT, ROLLOUT_LABEL, TARGET_LABEL, WANTED, Wanted, WantedVersion, controller_revision_name,
 };
+use driftless_appstate::as_served;
 use driftless_appstate::handover::{Course, Standing, reason};
 use driftless_core::{GroupVersionKind, ResourceKey};
 use driftless_engine::health::NoRules;
@@ -120,8 +121,10 @@ impl Walk<'_> {
             return Ok(missing(governor));
         };
         let (name, version) = (&governor.rollout.name, &governor.version);
-        Ok(match rollout.standing.course(target.name(), version) {
+        Ok(match rollout.standing.course(target.name(), governor) {
             Course::Settled => {
+                // What does not serve may have changed: then it is stored anew.
+                self.hand_over(&rollout, target, governor).await?;
                 let applied = self.writer.apply(&self.ctx, target, options).await?;
                 Outcome::Applied(applied.message)
             }
@@ -135,11 +138,29 @@ impl Walk<'_> {
             Course::Moving => Outcome::HandedOver(format!(
                 "ModelRollout {name} is at work on version {version}"
             )),
-            Course::Quarantined(verdict) => Outcome::HandedOver(format!(
-                "version {version} is quarantined by ModelRollout {name} ({}): commit another version, or run its \
-                 action retry",
-                reason(&verdict.entry)
-            )),
+            Course::Quarantined(verdict) => {
+                self.hand_over(&rollout, target, governor).await?;
+                let kept_out = format!(
+                    "version {version} is quarantined by ModelRollout {name} ({}): commit another version, or run its \
+                     action retry",
+                    reason(&verdict.entry)
+                );
+                let stored = self
+                    .stored(&rollout, target.name(), &verdict.stable)
+                    .await?;
+                let served = stored.and_then(|(_, stored)| as_served(target, &stored));
+                match served {
+                    Some(served) => {
+                        let applied = self.writer.apply(&self.ctx, &served, options).await?;
+                        let stable = &verdict.stable;
+                        Outcome::HandedOver(format!(
+                            "{} as version {stable} serves; {kept_out}",
+                            applied.message
+                        ))
+                    }
+                    None => Outcome::HandedOver(kept_out),
+                }
+            }
         })
     }
 
@@ -204,13 +225,17 @@ impl Walk<'_> {
         let name = target.name();
         let known = rollout.standing.wanted.get(name);
         let stored = controller_revision_name(name, &governor.version);
-        if known.is_some_and(|known| known.version == governor.version) {
+        let is_known = |known: &WantedVersion| {
+            known.version == governor.version && known.object == governor.object
+        };
+        if known.is_some_and(is_known) {
             return Ok(());
         }
         self.store(rollout, target, &stored).await?;
         let mut wanted = self.still_governed(rollout, &governor.rollout);
         let version = WantedVersion {
             version: governor.version.clone(),
+            object: governor.object.clone(),
             controller_revision: stored,
             revision: self.plan.options().revision.clone(),
         };

@@ -36,7 +36,8 @@ pub(crate) enum Unplanned {
 #[derive(Default)]
 pub(crate) struct Inputs {
     read: Option<Read>,
-    versions: BTreeMap<String, Arc<Value>>,
+    /// Objects that were handed over, by target: the one that is wanted now.
+    versions: BTreeMap<String, (WantedVersion, Arc<Value>)>,
 }
 
 struct Read {
@@ -81,10 +82,11 @@ impl Inputs {
         &mut self,
         runner: &Runner,
         namespace: &str,
+        target: &str,
         wanted: &WantedVersion,
     ) -> Result<Version, String> {
         let name = &wanted.controller_revision;
-        if let Some(object) = self.versions.get(name) {
+        if let Some((_, object)) = self.versions.get(target).filter(|known| known.0 == *wanted) {
             return Ok(Version {
                 version: wanted.version.clone(),
                 object: Arc::clone(object),
@@ -104,9 +106,8 @@ impl Inputs {
             ));
         };
         let object = Arc::new(object);
-        // The one before is not needed any more.
-        self.versions.clear();
-        self.versions.insert(name.clone(), Arc::clone(&object));
+        let known = (wanted.clone(), Arc::clone(&object));
+        self.versions.insert(target.to_owned(), known);
         Ok(Version {
             version: wanted.version.clone(),
             object,

@@ -10,6 +10,7 @@
 //! - [`plan`]: the steps, and what they ask for at any place.
 //! - [`machine`]: the state machine: state, observation and time to actions and decisions.
 //! - [`route`]: weights in the objects that route traffic.
+//! - [`version`]: what of an object makes its version, and what its pods use.
 //! - [`fit`]: whether new pods fit, before anything is touched.
 //! - [`simulate`]: a simulated target, for tests and for replaying recorded metrics.
 //!
@@ -38,5 +39,6 @@ pub mod route;
 pub mod simulate;
 pub mod statistics;
 pub mod value;
+pub mod version;
 
 pub use value::Value;

@@ -32,8 +32,11 @@ pub type Wanted = BTreeMap<String, WantedVersion>;
 #[derive(Clone, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct WantedVersion {
-    /// The version: a digest of the desired object, ten characters.
+    /// The version: a digest of what serves in the desired object, ten characters.
     pub version: String,
+    /// A digest of the whole desired object: it changes with what is not part of the version, too.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub object: String,
     /// Name of the ControllerRevision that holds the object.
     pub controller_revision: String,
     /// Commit or chart version that it comes from, for people.

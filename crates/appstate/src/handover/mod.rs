@@ -18,6 +18,7 @@ use driftless_engine::annotation::Annotations;
 use driftless_engine::sync::Governor;
 use driftless_engine::tracking::Tracking;
 use driftless_manifest::Object;
+use driftless_rollout::version;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
@@ -100,6 +101,7 @@ impl Governance {
             let governor = Governor {
                 rollout: rollout.key.clone(),
                 version: version_of(&one.object, tracking),
+                object: digest_of(&one.object, tracking),
             };
             governance.governed.insert(one.key.clone(), governor);
         }
@@ -236,8 +238,18 @@ fn selects(selector: &TargetSelector, object: &Object) -> bool {
         })
 }
 
-/// Names the version of a desired object: the same object has the same name in every process, whoever tracks it.
+/// Names the version of a desired object after what serves in it: the same content has the same name in every process,
+/// whoever tracks it, whatever the number of pods is.
 pub fn version_of(object: &Object, tracking: &Tracking) -> String {
+    name_of(&version::serving(&unmarked(object, tracking)))
+}
+
+/// Names a whole desired object.
+pub fn digest_of(object: &Object, tracking: &Tracking) -> String {
+    name_of(&unmarked(object, tracking))
+}
+
+fn unmarked(object: &Object, tracking: &Tracking) -> Value {
     let mut object = object.clone();
     let keys: Vec<String> = tracking.keys().map(str::to_owned).collect();
     for key in &keys {
@@ -246,8 +258,12 @@ pub fn version_of(object: &Object, tracking: &Tracking) -> String {
     }
     let mut map = object.into_map();
     map.remove("status");
+    Value::Object(map)
+}
+
+fn name_of(value: &Value) -> String {
     let mut hash = Sha256::new();
-    hash_value(&Value::Object(map), &mut hash);
+    hash_value(value, &mut hash);
     let mut name = String::with_capacity(VERSION_LENGTH + 1);
     for byte in hash.finalize().iter().take(VERSION_LENGTH.div_ceil(2)) {
         let _ = write!(name, "{byte:02x}");
@@ -339,21 +355,23 @@ impl Standing {
     }
 
     /// Says what has become of the desired version of a target.
-    pub fn course(&self, target: &str, version: &str) -> Course {
-        if self.wanted.get(target).map(|one| one.version.as_str()) != Some(version) {
+    pub fn course(&self, target: &str, desired: &Governor) -> Course {
+        let version = desired.version.as_str();
+        let wanted = self.wanted.get(target);
+        let Some(wanted) = wanted.filter(|wanted| wanted.version == version) else {
             return Course::New;
-        }
-        let Some(status) = self.targets.get(target) else {
-            return Course::Moving;
         };
+        let is_told = wanted.object.is_empty() || wanted.object == desired.object;
+        let moving = if is_told { Course::Moving } else { Course::New };
+        let Some(status) = self.targets.get(target) else {
+            return moving;
+        };
+        let is_other = |other: &str| !other.is_empty() && other != status.stable_version;
+        if is_other(&status.canary_version) || MOVING.contains(&&*status.phase) {
+            return moving;
+        }
         if status.stable_version == version {
-            let is_other = |other: &str| !other.is_empty() && other != version;
-            let moves = is_other(&status.canary_version) || MOVING.contains(&&*status.phase);
-            return if moves {
-                Course::Moving
-            } else {
-                Course::Settled
-            };
+            return Course::Settled;
         }
         let quarantined = status.quarantined.iter().find(|one| one.version == version);
         match quarantined {
@@ -361,7 +379,7 @@ impl Standing {
                 entry: entry.clone(),
                 stable: status.stable_version.clone(),
             })),
-            None => Course::Moving,
+            None => moving,
         }
     }
 }
@@ -369,7 +387,7 @@ impl Standing {
 /// What has become of the desired version of an object that a rollout governs.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Course {
-    /// The rollout was not told of it yet.
+    /// The rollout was not told of it yet, or not of all that changed beside what serves.
     New,
     /// The rollout works on it, or has yet to begin.
     Moving,
@@ -432,7 +450,7 @@ impl Release {
         let (version, rollout) = (&self.governor.version, &self.governor.rollout.name);
         match &self.course {
             Course::New => Some(format!(
-                "version {version} is not handed over to ModelRollout {rollout} yet"
+                "version {version} is not handed over to ModelRollout {rollout} as Git has it now"
             )),
             Course::Quarantined(verdict) => Some(format!(
                 "version {version} is quarantined by ModelRollout {rollout}: {}",

@@ -55,8 +55,15 @@ fn a_version_is_the_content_without_the_marks() {
     tracking.mark(&mut marked, "app", "ml");
     assert_eq!(version_of(&marked, &tracking), plain);
     assert_ne!(version(model("m:2")), plain);
+    let mut scaled = model("m:1");
+    scaled["spec"]["replicas"] = 7.into();
+    scaled["metadata"]["labels"]["tier"] = "other".into();
+    assert_eq!(version(scaled.clone()), plain);
+    let scaled = Object::from_value(scaled).unwrap();
+    let whole = Object::from_value(model("m:1")).unwrap();
+    assert_ne!(digest_of(&scaled, &tracking), digest_of(&whole, &tracking));
     // Written down: another value would hand every running model over again.
-    assert_eq!(plain, "d2f6d3254c");
+    assert_eq!(plain, "9430164ca0");
 }
 
 #[test]
@@ -143,6 +150,29 @@ fn hooks_are_no_targets() {
     assert!(found.governor(&key("Deployment", "fraud")).is_none());
 }
 
+fn governor(version: &str, object: &str) -> Governor {
+    Governor {
+        rollout: key("ModelRollout", "r"),
+        version: version.to_owned(),
+        object: object.to_owned(),
+    }
+}
+
+#[test]
+fn what_does_not_serve_is_told_while_a_version_moves_and_applied_when_it_serves() {
+    let told = |phase: &str, stable: &str, object: &str| {
+        let mut standing = standing(
+            "v2",
+            json!({"name": "fraud", "stableVersion": stable, "phase": phase}),
+        );
+        standing.wanted.get_mut("fraud").unwrap().object = "a".to_owned();
+        standing.course("fraud", &governor("v2", object))
+    };
+    assert_eq!(told("Progressing", "v1", "a"), Course::Moving);
+    assert_eq!(told("Progressing", "v1", "b"), Course::New);
+    assert_eq!(told("Healthy", "v2", "b"), Course::Settled);
+}
+
 fn standing(wanted: &str, status: Value) -> Standing {
     let mut live = rollout("r", by_name());
     let wanted =
@@ -154,7 +184,8 @@ fn standing(wanted: &str, status: Value) -> Standing {
 
 #[test]
 fn the_status_of_the_rollout_tells_what_became_of_a_version() {
-    let course = |wanted: &str, status: Value| standing(wanted, status).course("fraud", "v2");
+    let desired = governor("v2", "");
+    let course = |wanted: &str, status: Value| standing(wanted, status).course("fraud", &desired);
     let quarantined = json!([{"version": "v2", "reason": "errors"}]);
     assert_eq!(
         course("v1", json!({"name": "fraud", "stableVersion": "v1"})),
@@ -175,6 +206,9 @@ fn the_status_of_the_rollout_tells_what_became_of_a_version() {
         panic!("it is quarantined");
     };
     assert_eq!((reason(&verdict.entry), &*verdict.stable), ("errors", "v1"));
+    // While its traffic goes back, the rollout is at work.
+    let back = json!({"name": "fraud", "stableVersion": "v1", "phase": "RollingBack", "quarantined": quarantined});
+    assert_eq!(course("v2", back), Course::Moving);
 }
 
 #[test]
@@ -182,5 +216,5 @@ fn an_annotation_that_is_no_record_is_written_again() {
     let mut live = rollout("r", by_name());
     live["metadata"]["annotations"] = json!({(WANTED): "{oops"});
     let read = Standing::read(&Object::from_value(live).unwrap());
-    assert_eq!(read.course("fraud", "v1"), Course::New);
+    assert_eq!(read.course("fraud", &governor("v1", "")), Course::New);
 }

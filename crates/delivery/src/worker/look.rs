@@ -275,7 +275,8 @@ impl Worker {
             return (None, None);
         };
         let runner = Arc::clone(&self.runner);
-        let version = self.inputs.version(&runner, &self.id.namespace, named);
+        let namespace = &self.id.namespace;
+        let version = self.inputs.version(&runner, namespace, job.name, named);
         match version.await {
             Ok(version) => (Some(version), None),
             Err(error) => (None, Some(error)),

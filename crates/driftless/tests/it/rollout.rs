@@ -328,6 +328,85 @@ async fn a_quarantined_version_is_not_tried_again_and_the_next_commit_goes_throu
 }
 
 #[tokio::test]
+async fn what_does_not_serve_is_applied_at_once() {
+    let world = given("roll-scale")
+        .await
+        .when()
+        .sync()
+        .then()
+        .expect(succeeded())
+        .expect(handed_over("1"))
+        .await;
+    answer(
+        &world,
+        json!({"phase": "Healthy", "stableVersion": "wanted"}),
+    )
+    .await;
+    let first = wanted(&world).await;
+    let mut scaled: Value = serde_json::from_str(&model("1")).unwrap();
+    scaled["spec"]["replicas"] = 3.into();
+    scaled["metadata"]["labels"] = json!({"team": "risk"});
+    let world = world
+        .when()
+        .commit_file("model.yaml", text(&scaled))
+        .sync()
+        .then()
+        .expect(succeeded())
+        .expect(live_field(TARGET, "fraud", "/spec/replicas", json!(3)))
+        .expect(live_field(
+            TARGET,
+            "fraud",
+            "/metadata/labels/team",
+            json!("risk"),
+        ))
+        .expect(synced())
+        .await;
+    let now = wanted(&world).await;
+    assert_eq!(now["version"], first["version"], "no new version");
+    assert_ne!(now["object"], first["object"], "its stored object is new");
+}
+
+#[tokio::test]
+async fn drift_is_healed_to_what_served_while_a_version_is_kept_out() {
+    let automated = json!({"syncPolicy": {"automated": {"selfHeal": true}}});
+    let world = second_version("roll-drift", automated).await;
+    let first =
+        world.live(ROLLOUT, "fraud").await.unwrap()["status"]["targets"][0]["stableVersion"]
+            .clone();
+    answer(
+        &world,
+        json!({"phase": "Degraded", "stableVersion": first, "canaryVersion": null, "quarantined": "errors"}),
+    )
+    .await;
+    let by_hand = json!({"spec": {"template": {"spec": {"containers": [
+        {"name": "main", "image": "example.com/fraud:by-hand"}]}}}});
+    let world = world
+        .then()
+        .expect(condition("QuarantinedVersionWarning", "(errors)"))
+        .when()
+        .change_live(TARGET, "fraud", by_hand)
+        .refresh()
+        .then()
+        .expect(serves("1"))
+        .expect(settled())
+        .expect(sync_status("OutOfSync"))
+        .await;
+    // The number of pods is not what is bad about the version.
+    let mut scaled: Value = serde_json::from_str(&model("2")).unwrap();
+    scaled["spec"]["replicas"] = 3.into();
+    world
+        .when()
+        .commit_file("model.yaml", text(&scaled))
+        .refresh()
+        .then()
+        .expect(live_field(TARGET, "fraud", "/spec/replicas", json!(3)))
+        .expect(serves("1"))
+        .expect(condition("QuarantinedVersionWarning", "(errors)"))
+        .expect(settled())
+        .await;
+}
+
+#[tokio::test]
 async fn a_rollback_hands_the_old_version_over() {
     let world = second_version("roll-back", json!({})).await;
     let id = world.app().await["status"]["history"][0]["id"]

@@ -115,8 +115,10 @@ pub enum Action {
 pub struct Governor {
     /// The rollout.
     pub rollout: ResourceKey,
-    /// Names the version that is desired.
+    /// Names the version that is desired: what serves.
     pub version: String,
+    /// Names the whole desired object.
+    pub object: String,
 }
 
 /// One thing a sync does to one object.
