@@ -509,10 +509,7 @@ impl Controller {
 
     fn wait_left(&self, state: &OperationState, failed: Timestamp) -> Option<Duration> {
         let retry = state.operation.retry.as_deref()?;
-        let delay = retry.delay(state.retry_count).ok()?;
-        let due = failed.checked_add(delay).ok()?;
-        let left = Duration::try_from(due.duration_since(self.now())).ok()?;
-        (!left.is_zero()).then_some(left)
+        retry.wait_left(state.retry_count, failed, self.now())
     }
 
     /// Begins the next try of a failed operation, at newer revisions when asked to.

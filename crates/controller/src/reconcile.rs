@@ -248,7 +248,9 @@ impl Controller {
     fn is_graceful(&self, app: &Application, class: Class, draft: &Draft) -> bool {
         let settings = self.state.settings.current();
         let grace = settings.params.controller.repo_error_grace;
-        let failing_for = self.unreadable.failing_for(&app.key(), self.now());
+        let failing_for = self
+            .unreadable
+            .failing_for(&app.key(), tokio::time::Instant::now());
         let is_known = draft.status.sync.as_deref().is_some_and(|sync| {
             matches!(
                 sync.status,

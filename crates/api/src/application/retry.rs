@@ -1,5 +1,7 @@
 //! When a failed sync is tried again (argocd-contract §1.1: syncPolicy.retry).
 
+use std::time::Duration;
+
 use jiff::{SignedDuration, Timestamp};
 
 use super::operation::RetryStrategy;
@@ -43,16 +45,14 @@ impl RetryStrategy {
         Ok(SignedDuration::try_from_secs_f64(seconds).unwrap_or(DEFAULT_MAX_DURATION))
     }
 
-    /// Returns when the next attempt is due.
-    pub fn next_at(
-        &self,
-        last_finished: Timestamp,
-        retries: i64,
-    ) -> Result<Timestamp, duration::Error> {
-        let delay = self.delay(retries)?;
-        Ok(last_finished
-            .saturating_add(delay)
-            .unwrap_or(Timestamp::MAX))
+    /// Returns how long to wait now that an attempt failed at `failed`; `None` when the next one is due. A clock that was
+    /// set back since then makes the wait no longer: the next attempt is due.
+    pub fn wait_left(&self, retries: i64, failed: Timestamp, now: Timestamp) -> Option<Duration> {
+        let delay = self.delay(retries).ok()?;
+        let passed = now.duration_since(failed);
+        let left = delay.checked_sub(passed)?;
+        let left = Duration::try_from(left).ok()?;
+        (!passed.is_negative() && !left.is_zero()).then_some(left)
     }
 }
 
@@ -82,6 +82,21 @@ mod tests {
             ..RetryStrategy::default()
         };
         assert_eq!([0, 1, 2, 3].map(|n| seconds(&own, n)), [30, 90, 270, 300]);
+    }
+
+    #[test]
+    fn a_wait_ends_whatever_the_clock_does() {
+        let strategy = RetryStrategy::default();
+        let failed = Timestamp::from_second(1_000_000).unwrap();
+        let left = |seconds: i64| {
+            let now = failed + SignedDuration::from_secs(seconds);
+            strategy
+                .wait_left(1, failed, now)
+                .map(|left| left.as_secs())
+        };
+        assert_eq!([0, 4, 9].map(left), [Some(10), Some(6), Some(1)]);
+        assert_eq!([10, 86_400].map(left), [None, None]);
+        assert_eq!(left(-86_400), None, "the clock was set back");
     }
 
     #[test]
