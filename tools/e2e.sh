@@ -3,6 +3,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
+# Tests of rollouts bring a small source of metrics of their own.
+export DRIFTLESS_LOCAL_METRIC_SOURCES=true
 folder=$(mktemp -d)
 devcluster=target/tools/devcluster
 driftless=${DRIFTLESS_BIN:-target/debug/driftless}
@@ -38,6 +40,9 @@ wait_for() { # seconds, what, file
 pids+=($!)
 for _ in $(seq 600); do grep -q '^ready' "$folder/cluster.log" && break; sleep 0.1; done
 wait_for 60 "the cluster" "$folder/cluster/kubeconfig"
+# Models stand behind routes of the Gateway API.
+"$devcluster" kubectl --kubeconfig "$folder/cluster/kubeconfig" apply --server-side \
+  --filename target/tools/kserve.crds/gateway.networking.k8s.io_httproutes.yaml >"$folder/routes.log" 2>&1
 "$driftless" serve --kubeconfig "$folder/cluster/kubeconfig" --data-dir "$folder/data" --listen 127.0.0.1:0 \
   --apply-crds >"$folder/driftless.log" 2>&1 &
 pids=($! "${pids[@]}")

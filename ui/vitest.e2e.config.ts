@@ -10,5 +10,6 @@ export default defineConfig({
     bail: 1,
     testTimeout: 120_000,
     hookTimeout: 120_000,
+    expect: { poll: { timeout: 30_000 } },
   },
 });

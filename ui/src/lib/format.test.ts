@@ -28,6 +28,9 @@ describe('format', () => {
     expect(relativeTime('2026-11-01T11:55:00Z', NOW, 'en')).toBe('5 min. ago');
     expect(relativeTime('2026-11-01T11:55:00Z', NOW, 'ko')).toBe('5분 전');
     expect(relativeTime('not a time', NOW, 'en')).toBe('');
+    // A server whose clock is ahead has not done things in the future.
+    expect(relativeTime('2026-11-01T12:00:02Z', NOW, 'en')).toBe('now');
+    expect(relativeTime('2026-11-01T12:00:20Z', NOW, 'en')).toBe('in 20 sec.');
   });
   it('tells durations', () => {
     expect(duration('2026-11-01T11:59:55Z', undefined, NOW)).toBe('5s');

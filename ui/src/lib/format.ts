@@ -17,10 +17,13 @@ const UNITS: [Intl.RelativeTimeFormatUnit, number][] = [
   ['year', 31_536_000], ['month', 2_592_000], ['day', 86_400], ['hour', 3_600], ['minute', 60], ['second', 1],
 ];
 
+const SKEW_MS = 5_000;
+
 export function relativeTime(iso: string | undefined, now: number, language: string): string {
   const at = iso ? Date.parse(iso) : NaN;
   if (Number.isNaN(at)) return '';
-  const seconds = Math.round((at - now) / 1000);
+  // The server's clock may be a little ahead of this one: what has just happened is not in the future.
+  const seconds = at - now > 0 && at - now < SKEW_MS ? 0 : Math.round((at - now) / 1000);
   const format = new Intl.RelativeTimeFormat(language, { numeric: 'auto', style: 'short' });
   for (const [unit, size] of UNITS) {
     if (Math.abs(seconds) >= size || unit === 'second') return format.format(Math.trunc(seconds / size), unit);

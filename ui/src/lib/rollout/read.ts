@@ -1,5 +1,6 @@
 import { ROLLOUT_PHASES, type KubernetesObject, type Measurement, type Pods, type ResourceRef, type RolloutCommand, type RolloutMetric, type RolloutPhase } from '@/api-types';
 import { fields, isFields, list, number, text, texts, type Fields } from '../fields';
+import { numberIn } from './analysis-run';
 import { readArgoRollout } from './argo';
 import { blueGreenSteps, readStep } from './steps';
 import type { Rollout, RolloutTarget, Step } from './types';
@@ -121,7 +122,9 @@ function readMetric(metric: Fields): RolloutMetric {
 }
 
 function readMeasurement(each: Fields): Measurement {
-  return { at: text(each.at), phase: text(each.phase), value: number(each.value), stable: number(each.stable), text: text(each.text) };
+  // Of a list of series the conditions mostly speak of the first one, `result[0]`.
+  const words = text(each.text);
+  return { at: text(each.at), phase: text(each.phase), value: number(each.value) ?? (words?.startsWith('[') ? numberIn(words) : undefined), stable: number(each.stable), text: words };
 }
 
 function readInputs(value: unknown): Record<string, string> {

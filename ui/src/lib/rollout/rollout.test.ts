@@ -38,6 +38,12 @@ describe('a ModelRollout', () => {
     expect(rollout.targets[0]).toMatchObject({ phase: undefined, weight: undefined, index: undefined, decisions: [], quarantined: [], metrics: [{ name: 'm', measurements: [{ value: undefined, text: 'NaN' }] }] });
   });
 
+  it('draws the first of several series, of which conditions speak as `result[0]`', () => {
+    const measurements = [{ text: '[41.5,40]' }, { text: '[]' }, { text: '[connection refused' }, { value: 3, text: '[4]' }];
+    const rollout = readRollout(object({ targets: [{ name: 'fraud', metrics: [{ name: 'm', measurements }] }] }));
+    expect(rollout.targets[0]?.metrics[0]?.measurements?.map((each) => each.value)).toEqual([41.5, undefined, undefined, 3]);
+  });
+
   it('tells what a person asked for and which commits its versions come from', () => {
     const annotations = { 'driftless.dev/rollout-command': '{"id":"c1","verb":"abort","by":"ada"}', 'driftless.dev/wanted': '{"fraud":{"version":"b","revision":"4f1c"}}' };
     expect(readRollout(object({}, { metadata: { name: 'fraud', annotations } }))).toMatchObject({ command: { id: 'c1', verb: 'abort', by: 'ada' }, revisions: { fraud: '4f1c' } });

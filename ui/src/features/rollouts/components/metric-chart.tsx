@@ -86,12 +86,18 @@ function useWidth(): [width: number, attach: (element: HTMLElement | null) => ((
   return [width, attach];
 }
 
+/** Whether minutes tell the ends of the axis apart. */
+function spansMinutes(times: Plot['times']): boolean {
+  const [first, last] = times;
+  return first !== undefined && last !== undefined && last.at - first.at >= 600_000;
+}
+
 /** What does not change while the pointer moves. */
 const Drawing = memo(function Drawing({ drawn, fails, threshold }: { drawn: Plot; fails: 'above' | 'below' | undefined; threshold: number | undefined }) {
   const { i18n } = useTranslation();
   const { box, floor, thresholdY } = drawn;
   const right = box.width - box.right;
-  const time = new Intl.DateTimeFormat(i18n.language, { timeStyle: 'short' });
+  const time = new Intl.DateTimeFormat(i18n.language, { timeStyle: spansMinutes(drawn.times) ? 'short' : 'medium' });
   return (
     <svg aria-hidden width={box.width} height={box.height} className={styles.chart}>
       {thresholdY !== undefined && fails ? (
