@@ -69,6 +69,9 @@ pub const MANAGED_BY_VALUE: &str = "argocd.argoproj.io";
 pub const PRUNE_BUDGET: &str = "driftless.dev/prune-budget";
 /// The revision that is quarantined and why (Driftless): kept so that a restart remembers it.
 pub const QUARANTINE: &str = "driftless.dev/quarantine";
+/// The running operation and the waves among which its prunes are mirrored (Driftless), so that a process that
+/// takes the operation over prunes in the same order.
+pub const PRUNE_WAVES: &str = "driftless.dev/prune-waves";
 /// Automation leaves the Application alone (Driftless): a reason, or JSON with `reason`, `by` and `until`.
 pub const SUSPEND: &str = "driftless.dev/suspend";
 /// What must be ready before automation syncs the Application (Driftless).

@@ -530,13 +530,10 @@ impl<'p> Pass<'_, 'p> {
 
     /// Says which other Application the live object belongs to.
     fn shared_with(&self, one: &DesiredObject, live: Option<&Object>) -> Option<String> {
-        let owner = self.config.tracking.instance(live?)?;
-        (owner != self.instance).then(|| {
-            format!(
-                "{}/{} is part of applications {} and {owner}",
-                one.key.kind, one.key.name, self.app.metadata.name
-            )
-        })
+        let tracking = &self.config.tracking;
+        let sharers = tracking.sharers(live?, self.instance, &self.app.key())?;
+        let (kind, name) = (&one.key.kind, &one.key.name);
+        Some(format!("{kind}/{name} is part of applications {sharers}"))
     }
 
     fn judge(&mut self, one: &'p DesiredObject, live: Option<Object>, status: &mut ObjectStatus) {

@@ -15,7 +15,7 @@ use driftless_appstate::desired::{Desired, Prepared};
 use driftless_appstate::handover::{Governance, is_rollout};
 use driftless_appstate::{ProjectGate, Target};
 use driftless_core::class::render_chain;
-use driftless_core::{GroupVersionKind, ResourceKey};
+use driftless_core::{AppKey, GroupVersionKind, ResourceKey};
 use driftless_engine::annotation::{HOOK_FINALIZER, HookType};
 use driftless_engine::diff::keep_ignored;
 use driftless_engine::health::{self, NoRules};
@@ -34,6 +34,7 @@ use driftless_kube::{Live, Resolved, Wanted, WriteCtx, Writer};
 use driftless_manifest::Object;
 use futures::StreamExt as _;
 use futures::stream::{self, FuturesUnordered};
+use jiff::Timestamp;
 
 use crate::Controller;
 use crate::draft::Draft;
@@ -62,6 +63,7 @@ struct Facts<'a> {
     gate: ProjectGate,
     tracking: &'a Tracking,
     instance: &'a str,
+    app: &'a AppKey,
 }
 
 impl sync::plan::Cluster for Facts<'_> {
@@ -83,9 +85,8 @@ impl sync::plan::Cluster for Facts<'_> {
         }
     }
 
-    fn other_owner(&self, live: &Object) -> Option<String> {
-        let owner = self.tracking.instance(live)?;
-        (owner != self.instance).then(|| owner.to_owned())
+    fn sharers(&self, live: &Object) -> Option<String> {
+        self.tracking.sharers(live, self.instance, self.app)
     }
 
     fn permit(&self, _gvk: &GroupVersionKind, key: &ResourceKey) -> Result<(), String> {
@@ -174,23 +175,23 @@ impl Controller {
                 (app, target),
                 desired,
                 (&prepared, &governance),
-                &state,
+                (&state, progress.prune_waves()),
                 draft,
             )
             .await
         {
             Ok(plan) => plan,
-            Err(Interruption(why)) => {
-                self.running
-                    .put(app.key(), started, state.retry_count, progress);
-                tracing::debug!(app = %app.key(), reason = why, "Operation waits");
-                return Advance::Waiting(Duration::from_secs(2));
-            }
+            Err(Interruption(why)) => return self.wait(app, &state, started, progress, &why),
         };
+        if !self
+            .keep_prune_waves(app, &plan, &mut progress, draft)
+            .await
+        {
+            self.running
+                .put(app.key(), started, state.retry_count, progress);
+            return Advance::Interrupted;
+        }
         warn_of_excess(&plan, draft);
-        let manager = app
-            .metadata
-            .annotation(annotation::CLIENT_SIDE_APPLY_MIGRATION_MANAGER);
         let ctx = match self
             .state
             .write_ctx(app, &target.cluster, self.fence.clone())
@@ -213,14 +214,75 @@ impl Controller {
             governance,
             handing_over: tokio::sync::Mutex::default(),
             progress,
-            migration: Migration::TakeOver(manager.map(str::to_owned).into_iter().collect()),
+            migration: migration(app),
         };
         let advance = walk.run(draft).await;
         if !matches!(advance, Advance::Done { .. }) {
             self.running
                 .put(app.key(), started, state.retry_count, walk.progress);
+        } else if walk.progress.prune_waves().len() > 1 {
+            draft.remove_annotation(annotation::PRUNE_WAVES);
         }
         advance
+    }
+
+    /// Waits for what a plan needs, unless the operation is to end: it does so although nothing can be read.
+    fn wait(
+        &self,
+        app: &Application,
+        state: &OperationState,
+        started: Timestamp,
+        progress: Progress,
+        why: &str,
+    ) -> Advance {
+        tracing::debug!(app = %app.key(), reason = why, "Operation waits");
+        let deadline = self.sync_deadline(started);
+        let is_late = deadline.is_some_and(|deadline| self.now() >= deadline);
+        if state.phase != ApiPhase::Terminating && !is_late {
+            self.running
+                .put(app.key(), started, state.retry_count, progress);
+            return Advance::Waiting(Duration::from_secs(2));
+        }
+        let hooks_run = progress.results().iter().any(|result| {
+            result.hook_type.is_some() && result.hook_phase == Some(sync::OperationPhase::Running)
+        });
+        let (phase, message) = match (hooks_run, is_late) {
+            (true, _) => (ApiPhase::Error, "Operation termination had errors"),
+            (false, true) => (ApiPhase::Failed, "operation is terminating due to timeout"),
+            (false, false) => (ApiPhase::Failed, "Operation terminated"),
+        };
+        let message = if hooks_run || is_late {
+            format!("{message}: {why}")
+        } else {
+            message.to_owned()
+        };
+        Advance::Done { phase, message }
+    }
+
+    /// Records the waves of an operation's prunes before the first of them is carried out; `false` when it could not.
+    async fn keep_prune_waves(
+        &self,
+        app: &Application,
+        plan: &Plan,
+        progress: &mut Progress,
+        draft: &mut Draft,
+    ) -> bool {
+        let waves = plan.prune_waves();
+        // A single wave is its own mirror image.
+        let is_new = progress.prune_waves().is_empty() && !plan.options().dry_run;
+        if is_new && waves.len() > 1 {
+            let waves: Vec<String> = waves.iter().map(i32::to_string).collect();
+            let record = format!("{} {}", plan.options().operation_id, waves.join(","));
+            if app.metadata.annotation(annotation::PRUNE_WAVES) != Some(&record) {
+                let key = annotation::PRUNE_WAVES.to_owned();
+                draft.annotations.insert(key, Some(record));
+                if !self.patch(app, draft).await {
+                    return false;
+                }
+            }
+        }
+        progress.keep_prune_waves(waves);
+        true
     }
 
     async fn plan(
@@ -228,7 +290,7 @@ impl Controller {
         (app, target): (&Application, &Target),
         desired: &Desired,
         (prepared, governance): (&Prepared, &Governance),
-        state: &OperationState,
+        (state, prune_waves): (&OperationState, &[i32]),
         draft: &mut Draft,
     ) -> Result<Plan, Interruption> {
         let instance = self.state.instance(&app.key());
@@ -240,6 +302,11 @@ impl Controller {
             .map(|one| (one.object.gvk(), one.key.clone()))
             .collect();
         let mut options = self.options(app, desired, state, draft);
+        options.prune_waves = if prune_waves.is_empty() {
+            recorded_waves(app, &options.operation_id)
+        } else {
+            prune_waves.to_vec()
+        };
         let namespace = namespace_target(app, target, &options);
         if let Some(namespace) = &namespace {
             wanted.push((namespace.object.gvk(), namespace.object.key()));
@@ -268,30 +335,14 @@ impl Controller {
             })
             .collect();
         let mut known: HashSet<ResourceKey> = wanted.iter().map(|(_, key)| key.clone()).collect();
-        let mut extraneous = Vec::new();
-        let tracked = live.tracked(&instance);
-        // Kinds that cannot be read hold no prune back that is known to be right, but they are never called empty:
-        // what is not listed is not in `objects`, so it cannot be pruned.
-        for object in tracked.objects {
-            let is_desired = known.contains(&object.key);
-            let is_namespace = &*object.key.kind == "Namespace"
-                && object.key.group.is_empty()
-                && *object.key.name == *target.namespace.as_str();
-            if is_desired || is_namespace || !object.owners.is_empty() {
-                continue;
-            }
-            if let sync::Live::Present(object) =
-                sync::Observe::live(&Eyes(live, &NoRules), &object.key)
-            {
-                extraneous.push(object);
-            }
-        }
+        let extraneous = extraneous(live, &instance, &known, target);
         options.managed = (present.len() + extraneous.len()) as u64;
         let facts = Facts {
             target,
             gate: self.state.gate(app, &target.cluster),
             tracking: &config.tracking,
             instance: &instance,
+            app: &app.key(),
         };
         let plan = sync::plan(&Input {
             targets: &targets,
@@ -391,6 +442,19 @@ impl Controller {
     }
 }
 
+/// Returns the waves that another process recorded for this operation; empty when it did not come that far.
+fn recorded_waves(app: &Application, operation_id: &str) -> Vec<i32> {
+    let record = app.metadata.annotation(annotation::PRUNE_WAVES);
+    let waves = record
+        .and_then(|record| record.split_once(' '))
+        .filter(|(id, _)| *id == operation_id)
+        .map(|(_, waves)| waves.split(',').map(str::parse).collect());
+    let mut waves: Vec<i32> = waves.and_then(Result::ok).unwrap_or_default();
+    waves.sort_unstable();
+    waves.dedup();
+    waves
+}
+
 /// Tells what a prune above its budget waits for.
 fn warn_of_excess(plan: &Plan, draft: &mut Draft) {
     if let Some(excess) = plan.excess() {
@@ -415,6 +479,40 @@ fn present(
         }
     });
     seen.collect()
+}
+
+/// Returns the objects of an application that are not desired.
+fn extraneous(
+    live: &Live,
+    instance: &str,
+    desired: &HashSet<ResourceKey>,
+    target: &Target,
+) -> Vec<Arc<Object>> {
+    // Kinds that cannot be read hold no prune back that is known to be right, but they are never called empty:
+    // what is not listed is not in `objects`, so it cannot be pruned.
+    let tracked = live.tracked(instance).objects.into_iter();
+    let extra = tracked.filter_map(|object| {
+        let is_desired = desired.contains(&object.key);
+        let is_namespace = &*object.key.kind == "Namespace"
+            && object.key.group.is_empty()
+            && *object.key.name == *target.namespace.as_str();
+        if is_desired || is_namespace || !object.owners.is_empty() {
+            return None;
+        }
+        match sync::Observe::live(&Eyes(live, &NoRules), &object.key) {
+            sync::Live::Present(object) => Some(object),
+            _ => None,
+        }
+    });
+    extra.collect()
+}
+
+/// Returns whose fields are taken over from client-side apply.
+fn migration(app: &Application) -> Migration {
+    let manager = app
+        .metadata
+        .annotation(annotation::CLIENT_SIDE_APPLY_MIGRATION_MANAGER);
+    Migration::TakeOver(manager.map(str::to_owned).into_iter().collect())
 }
 
 /// Asks for objects and waits until they are known.

@@ -1,6 +1,6 @@
 //! How an object says which application manages it.
 
-use driftless_core::ResourceKey;
+use driftless_core::{AppKey, ResourceKey};
 use driftless_manifest::Object;
 
 /// Annotation that names the managing application and the object itself.
@@ -100,6 +100,14 @@ impl std::fmt::Display for TrackingId {
 }
 
 impl Tracking {
+    /// Returns the applications that share an object, as `namespace/this and another`, when it is marked as part of
+    /// another than `instance`.
+    pub fn sharers(&self, live: &Object, instance: &str, app: &AppKey) -> Option<String> {
+        let owner = self.instance(live)?;
+        // Instance names outside the control-plane namespace are `namespace_name`.
+        (owner != instance).then(|| format!("{app} and {}", owner.replace('_', "/")))
+    }
+
     /// Marks `object` as managed by `instance`. For cluster-scoped objects the id carries the destination
     /// namespace. CustomResourceDefinitions get no annotation.
     pub fn mark(&self, object: &mut Object, instance: &str, destination_namespace: &str) {

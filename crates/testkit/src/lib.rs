@@ -21,7 +21,7 @@ pub mod scenario;
 
 mod spawn;
 
-pub use admission::DenyingWebhook;
+pub use admission::{DefaultingWebhook, DenyingWebhook};
 pub use cluster::Devcluster;
 pub use controller::Controller;
 pub use expect::{Expectation, Verdict};

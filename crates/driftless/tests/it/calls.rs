@@ -2,16 +2,15 @@
 //! be read is never deleted.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use driftless_testkit::expect::{
     absent, app_gone, condition, exists, finished, health, settled, succeeded, sync_status, synced,
     value,
 };
 use driftless_testkit::git::{remove, write};
-use driftless_testkit::manifest::{annotated_config_map, config_map};
+use driftless_testkit::manifest::{annotated_config_map, config_map, hook_job};
 use driftless_testkit::proxy::{Call, Fault};
-use driftless_testkit::{ApiProxy, Devcluster, Kind, World};
+use driftless_testkit::{ApiProxy, Devcluster, Expectation, Kind, Verdict, World};
 use serde_json::{Value, json};
 
 use crate::given;
@@ -180,22 +179,27 @@ async fn identities(world: &World) -> BTreeMap<String, String> {
 
 /// Fails what reads ConfigMaps of the destination.
 fn fail_reads(proxy: &ApiProxy, world: &World, fault: Fault) {
-    let inside = format!("/namespaces/{}/configmaps", world.namespace);
+    fail_reads_of(proxy, world, "/api/v1", "configmaps", fault);
+}
+
+/// Fails what reads objects of the destination in one collection.
+fn fail_reads_of(proxy: &ApiProxy, world: &World, group: &str, plural: &'static str, fault: Fault) {
+    let all = format!("{group}/{plural}");
+    let inside = format!("/namespaces/{}/{plural}", world.namespace);
     proxy.rule(move |call| {
-        let reads = call.path == "/api/v1/configmaps" || call.path.contains(&inside);
+        let reads = call.path == all || call.path.contains(&inside);
         (call.is_read() && reads).then_some(fault)
     });
 }
 
-async fn until_faults(proxy: &Arc<ApiProxy>, count: usize) {
+fn count_faults(proxy: &ApiProxy) -> usize {
+    let calls = proxy.calls().into_iter();
+    calls.filter(|(_, fault)| fault.is_some()).count()
+}
+
+async fn until_faults(proxy: &ApiProxy, count: usize) {
     let started = std::time::Instant::now();
-    while proxy
-        .calls()
-        .iter()
-        .filter(|(_, fault)| fault.is_some())
-        .count()
-        < count
-    {
+    while count_faults(proxy) < count {
         assert!(
             started.elapsed() < driftless_testkit::DEADLINE,
             "nothing was read"
@@ -341,4 +345,143 @@ async fn a_deletion_that_cannot_read_waits_and_takes_nothing_along() {
             assert!(after.contains_key(name));
         }
     }
+}
+
+#[tokio::test]
+async fn a_hook_after_the_deletion_that_cannot_be_read_is_waited_for() {
+    for fault in [Fault::Code(403), Fault::Code(500), Fault::Cut] {
+        let proxy = ApiProxy::start(Devcluster::shared());
+        let stranger =
+            json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "stranger"}});
+        let slow = [("devcluster.driftless.dev/run-for", "6s")];
+        let policy = [(POLICY, "HookSucceeded")];
+        let world = given("calls-post-delete")
+            .through(&proxy)
+            .file("a.yaml", config_map("a", "1"))
+            .file(
+                "after.yaml",
+                hook_job("after", "PostDelete", &policy, &slow),
+            )
+            .metadata(json!({"finalizers": [FINALIZER]}))
+            .when()
+            .create_live(Kind::CONFIG_MAP, stranger)
+            .sync()
+            .then()
+            .expect(succeeded())
+            .expect(settled())
+            .when()
+            .delete_app()
+            .then()
+            .expect(exists(Kind::JOB, "after"))
+            .await;
+        let hook = world.live(Kind::JOB, "after").await.unwrap_or_default();
+        let before = identities(&world).await;
+        // The process starts anew, so that what it knew of the hook counts for nothing.
+        fail_reads_of(&proxy, &world, "/apis/batch/v1", "jobs", fault);
+        let world = world.when().kill().restart().await;
+        until_faults(&proxy, 1).await;
+        assert!(
+            !world.app().await.is_null(),
+            "{fault:?}: the deletion ended without knowing of its hook"
+        );
+        let now = world.live(Kind::JOB, "after").await.unwrap_or_default();
+        assert_eq!(
+            now.pointer("/metadata/uid"),
+            hook.pointer("/metadata/uid"),
+            "{fault:?}: the hook was deleted or started anew"
+        );
+        assert_eq!(identities(&world).await, before, "{fault:?}");
+        proxy.heal();
+        let world = world
+            .when()
+            .kill()
+            .restart()
+            .then()
+            .expect(app_gone())
+            .expect(absent(Kind::JOB, "after"))
+            .await;
+        assert!(identities(&world).await.contains_key("stranger"));
+    }
+}
+
+/// Expects the rollback that was asked for to be under way, or over.
+fn begun() -> Expectation {
+    Expectation::of_app("the rollback to begin", |_, app| {
+        let note = &app["metadata"]["annotations"]["driftless.dev/rollback"];
+        Verdict::when(note.is_null(), || note.to_string())
+    })
+}
+
+/// Expects an operation to be over, whoever asked for it.
+fn ended() -> Expectation {
+    Expectation::of_app("the operation to be over", |_, app| {
+        let state = &app["status"]["operationState"];
+        let is_over = app["operation"].is_null() && !state["finishedAt"].is_null();
+        Verdict::when(is_over, || state.to_string())
+    })
+}
+
+#[tokio::test]
+async fn a_rollback_that_cannot_read_deletes_nothing() {
+    let proxy = ApiProxy::start(Devcluster::shared());
+    let mut world = given("calls-rollback")
+        .through(&proxy)
+        .file("a.yaml", config_map("a", "1"))
+        .when()
+        .sync()
+        .then()
+        .expect(synced())
+        .expect(settled())
+        .when()
+        .commit_file("a.yaml", config_map("a", "2"))
+        .commit_file("b.yaml", config_map("b", "2"))
+        .sync()
+        .then()
+        .expect(synced())
+        .expect(exists(Kind::CONFIG_MAP, "b"))
+        .expect(settled())
+        .await;
+    let before = identities(&world).await;
+    let sync =
+        json!({"prune": true, "revision": world.app().await["status"]["history"][0]["revision"]});
+    for fault in FAULTS {
+        let faults = count_faults(&proxy);
+        fail_reads(&proxy, &world, fault);
+        // `b` is not in the revision that is gone back to.
+        world = world
+            .when()
+            .kill()
+            .restart()
+            .rest(
+                http::Method::POST,
+                "/rollback",
+                Some(json!({"id": 0, "prune": true})),
+            )
+            .await;
+        world = world.then().expect(begun()).await;
+        until_faults(&proxy, faults + 1).await;
+        assert_eq!(identities(&world).await, before, "{fault:?}");
+        let gone = deleted(&proxy, &world);
+        assert!(gone.is_empty(), "{fault:?}: {gone:?}");
+        // Where it does not end by itself it is ended, so that it does not go on as soon as it can read.
+        let path = format!("/api/v1/applications/{}/operation", world.name);
+        world
+            .driftless
+            .rest(http::Method::DELETE, &path, None)
+            .await;
+        world = world.then().expect(ended()).await;
+        proxy.heal();
+        assert_eq!(identities(&world).await, before, "after {fault:?}");
+    }
+    // With everything readable the same rollback does prune.
+    world
+        .when()
+        .kill()
+        .restart()
+        .sync_with(sync)
+        .then()
+        .expect(succeeded())
+        .expect(absent(Kind::CONFIG_MAP, "b"))
+        .expect(value("a", "1"))
+        .await;
 }

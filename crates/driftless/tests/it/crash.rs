@@ -2,9 +2,11 @@
 
 use std::time::Instant;
 
-use driftless_testkit::expect::{exists, running, settled, succeeded, synced, value};
+use driftless_testkit::expect::{
+    absent, exists, failed, running, settled, still_exists, succeeded, synced, value,
+};
 use driftless_testkit::git::{Change, write};
-use driftless_testkit::manifest::hook_job;
+use driftless_testkit::manifest::{annotated_config_map, hook_job};
 use driftless_testkit::{DEADLINE, Kind, World};
 use serde_json::{Value, json};
 
@@ -136,6 +138,54 @@ async fn a_hook_that_runs_during_a_crash_is_not_started_again() {
         .expect(exists(Kind::CONFIG_MAP, "a"))
         .await;
     assert_eq!(uid(world.live(Kind::JOB, "before").await), first);
+}
+
+#[tokio::test]
+async fn a_process_that_takes_a_sync_over_prunes_nothing_earlier() {
+    const WAVE: &str = "argocd.argoproj.io/sync-wave";
+    let bad = [
+        ("devcluster.driftless.dev/run-for", "8s"),
+        ("devcluster.driftless.dev/outcome", "fail"),
+    ];
+    let map = |name, wave| annotated_config_map(name, &[(WAVE, wave)]);
+    let world = given("crash-waves")
+        .own_instance()
+        .file("kept.yaml", map("kept", "0"))
+        .file("one.yaml", map("one", "1"))
+        .file("two.yaml", map("two", "2"))
+        .file("three.yaml", map("three", "3"))
+        .metadata(json!({"annotations": {"driftless.dev/prune-budget": "off"}}))
+        .when()
+        .sync()
+        .then()
+        .expect(synced())
+        .when()
+        .commit_removal("one.yaml")
+        .commit_removal("two.yaml")
+        .commit_removal("three.yaml")
+        .commit_file("bad.yaml", hook_job("bad", "Sync", &[(WAVE, "2")], &bad))
+        .sync_with(json!({"prune": true}))
+        .then()
+        .expect(running("bad"))
+        .expect(absent(Kind::CONFIG_MAP, "three"))
+        .await;
+    let note = "/metadata/annotations/driftless.dev~1prune-waves";
+    let kept = world.app().await.pointer(note).cloned().unwrap_or_default();
+    assert!(
+        kept.as_str().is_some_and(|text| text.ends_with(" 1,2,3")),
+        "{kept}"
+    );
+    let world = world
+        .when()
+        .kill()
+        .restart()
+        .then()
+        .expect(failed("backoff limit"))
+        .expect(settled())
+        // Its turn is mirrored to the third wave, which was not reached.
+        .expect(still_exists(Kind::CONFIG_MAP, "one"))
+        .await;
+    assert_eq!(world.app().await.pointer(note), None);
 }
 
 #[tokio::test]

@@ -1,11 +1,11 @@
 //! Sync options and ways to write, where a real API server matters.
 
 use driftless_testkit::expect::{
-    absent, app_gone, condition, exists, failed, health, live_field, result, running, settled,
-    still_exists, succeeded, synced, value,
+    absent, app_gone, condition, exists, failed, health, history_of, live_field, no_condition,
+    result, running, settled, still_exists, succeeded, synced, value,
 };
 use driftless_testkit::manifest::{annotated_config_map, config_map, crd, deployment, text};
-use driftless_testkit::{Expectation, Kind, Verdict, World};
+use driftless_testkit::{DefaultingWebhook, Expectation, Kind, Kserve, Verdict, World};
 use serde_json::{Value, json};
 
 use crate::given;
@@ -289,5 +289,351 @@ async fn what_autoscalers_and_the_api_server_write_is_no_drift() {
         .then()
         .expect(settled())
         .expect(synced())
+        .await;
+}
+
+/// Creates a ConfigMap as client-side apply of a manager does, with an entry that is not in Git.
+async fn applied_by(world: &World, manager: &str) {
+    let mut object = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", "annotations": {}},
+        "data": {"value": "1", "old": "x"}});
+    let applied = object.to_string();
+    object["metadata"]["annotations"]["kubectl.kubernetes.io/last-applied-configuration"] =
+        json!(applied);
+    let parameters = kube::api::PostParams {
+        field_manager: Some(manager.to_owned()),
+        ..kube::api::PostParams::default()
+    };
+    let api = Kind::CONFIG_MAP.api(&world.client, &world.namespace);
+    let object = serde_json::from_value(object).unwrap();
+    api.create(&parameters, &object).await.unwrap();
+}
+
+async fn managers(world: &World) -> String {
+    let object = world.live(Kind::CONFIG_MAP, "a").await.unwrap_or_default();
+    object["metadata"]["managedFields"].to_string()
+}
+
+#[tokio::test]
+async fn fields_of_client_side_apply_are_taken_over() {
+    const KUBECTL: &str = "kubectl-client-side-apply";
+    const MANAGER: &str = "argocd.argoproj.io/client-side-apply-migration-manager";
+    let story = |name: &str, options: &[&str]| {
+        let story = given(name).file("a.yaml", map("a", json!({}), json!({"value": "2"})));
+        story.sync_options(options)
+    };
+    let world = story("opt-migrate", &["ServerSideApply=true"]).await;
+    applied_by(&world, KUBECTL).await;
+    let world = world
+        .when()
+        .sync()
+        .then()
+        .expect(synced())
+        .expect(value("a", "2"))
+        .expect(without("a", "old"))
+        .await;
+    assert!(!managers(&world).await.contains(KUBECTL));
+
+    // Another tool's fields, where the Application names it.
+    let world = story("opt-migrate-other", &["ServerSideApply=true"])
+        .metadata(json!({"annotations": {MANAGER: "our-tool"}}))
+        .await;
+    applied_by(&world, "our-tool").await;
+    let world = world
+        .when()
+        .sync()
+        .then()
+        .expect(synced())
+        .expect(without("a", "old"))
+        .await;
+    assert!(!managers(&world).await.contains("our-tool"));
+
+    let world = story(
+        "opt-migrate-not",
+        &["ServerSideApply=true", "ClientSideApplyMigration=false"],
+    )
+    .await;
+    applied_by(&world, KUBECTL).await;
+    let world = world
+        .when()
+        .sync()
+        .then()
+        .expect(succeeded())
+        .expect(value("a", "2"))
+        .expect(live_field(Kind::CONFIG_MAP, "a", "/data/old", json!("x")))
+        .await;
+    assert!(managers(&world).await.contains(KUBECTL));
+}
+
+#[tokio::test]
+async fn an_object_of_another_application_fails_the_sync_on_request() {
+    let first = given("opt-shared")
+        .file("a.yaml", config_map("shared", "1"))
+        .when()
+        .sync()
+        .then()
+        .expect(synced())
+        .await;
+    let second = given("opt-sharing")
+        .file("a.yaml", config_map("shared", "2"))
+        .file("b.yaml", config_map("own", "2"))
+        .namespace(&first.namespace)
+        .sync_options(&["FailOnSharedResource=true"])
+        .await;
+    let shared = format!(
+        "ConfigMap/shared is part of applications {}/{} and {}",
+        second.control(),
+        second.name,
+        first.name
+    );
+    let world = second
+        .then()
+        .expect(condition("SharedResourceWarning", shared.clone()))
+        .when()
+        .sync()
+        .then()
+        .expect(failed(&format!("Shared resource found: {shared}")))
+        .expect(value("shared", "1"))
+        .expect(absent(Kind::CONFIG_MAP, "own"))
+        .await;
+    // Without the option it is taken over, and the warning is the other's.
+    world
+        .when()
+        .patch_app(json!({"spec": {"syncPolicy": null}}))
+        .sync()
+        .then()
+        .expect(succeeded())
+        .expect(value("shared", "2"))
+        .expect(no_condition("SharedResourceWarning"))
+        .await;
+    let back = format!("is part of applications {}/{}", first.control(), first.name);
+    first
+        .when()
+        .refresh()
+        .then()
+        .expect(condition("SharedResourceWarning", back))
+        .await;
+}
+
+/// Installs a kind without a schema, unless it is there.
+async fn install(world: &World, definition: &str) {
+    let object: Value = serde_json::from_str(definition).unwrap();
+    let name = object["metadata"]["name"].as_str().unwrap().to_owned();
+    if Kind::CRD.read(&world.client, "", &name).await.is_none() {
+        Kind::CRD.create(&world.client, "", object).await;
+    }
+}
+
+#[tokio::test]
+async fn what_keda_writes_is_no_drift() {
+    const SCALED: Kind = Kind::custom("keda.sh", "v1alpha1", "ScaledObject", "scaledobjects");
+    const SCALER: Kind = Kind::custom(
+        "autoscaling",
+        "v2",
+        "HorizontalPodAutoscaler",
+        "horizontalpodautoscalers",
+    );
+    let mut web: Value = serde_json::from_str(&deployment("web", 1, &[])).unwrap();
+    web["spec"].as_object_mut().unwrap().remove("replicas");
+    let scaled = json!({"apiVersion": "keda.sh/v1alpha1", "kind": "ScaledObject", "metadata": {"name": "web"},
+        "spec": {"scaleTargetRef": {"name": "web"}, "maxReplicaCount": 5,
+            "triggers": [{"type": "cron", "metadata": {"timezone": "UTC", "start": "0 8 * * *", "end": "0 18 * * *",
+                "desiredReplicas": "3"}}]}});
+    let world = given("opt-keda")
+        .file("web.yaml", text(&web))
+        .file("scaled.yaml", text(&scaled))
+        .automated(json!({"prune": true, "selfHeal": true}))
+        .without_app()
+        .await;
+    let definition = crd("keda.sh", "ScaledObject", "scaledobjects");
+    install(
+        &world,
+        &definition.replace("\"name\": \"v1\"", "\"name\": \"v1alpha1\""),
+    )
+    .await;
+    world.create_app().await;
+    let world = world
+        .then()
+        .expect(synced())
+        .expect(exists(SCALED, "web"))
+        .await;
+    // What its operator does.
+    let uid = world.live(SCALED, "web").await.unwrap_or_default()["metadata"]["uid"].clone();
+    let scaler = json!({"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler",
+        "metadata": {"name": "keda-hpa-web", "ownerReferences": [{"apiVersion": "keda.sh/v1alpha1",
+            "kind": "ScaledObject", "name": "web", "uid": uid, "controller": true, "blockOwnerDeletion": true}]},
+        "spec": {"minReplicas": 1, "maxReplicas": 5, "scaleTargetRef":
+            {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}}});
+    let marks = json!({
+        "metadata": {"finalizers": ["finalizer.keda.sh"], "labels": {"scaledobject.keda.sh/name": "web"}},
+        "status": {"hpaName": "keda-hpa-web", "lastActiveTime": "2026-01-01T00:00:00Z", "originalReplicaCount": 1,
+            "scaleTargetKind": "apps/v1.Deployment",
+            "conditions": [{"type": "Ready", "status": "True", "reason": "ScaledObjectReady",
+                "message": "ScaledObject is defined correctly and is ready for scaling"},
+                {"type": "Active", "status": "True"}, {"type": "Fallback", "status": "False"},
+                {"type": "Paused", "status": "Unknown"}]},
+    });
+    let history = world.app().await["status"]["history"].clone();
+    let world = world
+        .when()
+        .create_live(SCALER, scaler)
+        .change_live(SCALED, "web", marks)
+        .change_live(Kind::DEPLOYMENT, "web", json!({"spec": {"replicas": 3}}))
+        .refresh()
+        .then()
+        .expect(settled())
+        .expect(synced())
+        .when()
+        .change_live(Kind::DEPLOYMENT, "web", json!({"spec": {"replicas": 0}}))
+        .refresh()
+        .then()
+        .expect(settled())
+        .expect(synced())
+        .expect(live_field(
+            Kind::DEPLOYMENT,
+            "web",
+            "/spec/replicas",
+            json!(0),
+        ))
+        .expect(still_exists(SCALER, "keda-hpa-web"))
+        .when()
+        .change_live(SCALED, "web", json!({"metadata": {"finalizers": null}}))
+        .await;
+    assert_eq!(
+        world.app().await["status"]["history"],
+        history,
+        "it was synced again"
+    );
+}
+
+#[tokio::test]
+async fn what_knatives_webhook_fills_in_is_no_drift() {
+    const SERVICE: Kind = Kind::custom("serving.knative.dev", "v1", "Service", "services");
+    let service = json!({"apiVersion": "serving.knative.dev/v1", "kind": "Service", "metadata": {"name": "model"},
+        "spec": {"template": {"spec": {"containers": [
+            {"image": "example.com/model:1", "ports": [{"containerPort": 8080}]}]}}}});
+    let world = given("opt-knative")
+        .file("service.yaml", text(&service))
+        .automated(json!({"prune": true, "selfHeal": true}))
+        .without_app()
+        .await;
+    install(&world, &crd("serving.knative.dev", "Service", "services")).await;
+    // What Knative's webhook does to a Service; the lists of the kind have no keys.
+    let add = |path: &str, value: Value| json!({"op": "add", "path": path, "value": value});
+    let container = "/spec/template/spec/containers/0";
+    let patch = json!([
+        add(
+            "/spec/template/metadata",
+            json!({"creationTimestamp": null})
+        ),
+        add("/spec/template/spec/containerConcurrency", json!(0)),
+        add("/spec/template/spec/timeoutSeconds", json!(300)),
+        add("/spec/template/spec/enableServiceLinks", json!(false)),
+        add(&format!("{container}/name"), json!("user-container")),
+        add(&format!("{container}/resources"), json!({})),
+        add(
+            &format!("{container}/readinessProbe"),
+            json!({"successThreshold": 1, "tcpSocket": {"port": 0}})
+        ),
+        add(&format!("{container}/ports/0/protocol"), json!("TCP")),
+        add(&format!("{container}/ports/0/name"), json!("user-port")),
+        add(
+            "/spec/traffic",
+            json!([{"latestRevision": true, "percent": 100}])
+        ),
+        add(
+            "/metadata/annotations/serving.knative.dev~1creator",
+            json!("system:admin")
+        ),
+        add(
+            "/metadata/annotations/serving.knative.dev~1lastModifier",
+            json!("system:admin")
+        ),
+    ]);
+    let webhook =
+        DefaultingWebhook::register(&world.client, &world.namespace, SERVICE, &patch).await;
+    world.create_app().await;
+    let world = world
+        .then()
+        .expect(synced())
+        .expect(exists(SERVICE, "model"))
+        .await;
+    // A new registration is heard of late: from here on it has been.
+    let world = world
+        .when()
+        .change_live(
+            SERVICE,
+            "model",
+            json!({"metadata": {"labels": {"touched": "yes"}}}),
+        )
+        .then()
+        .expect(live_field(
+            SERVICE,
+            "model",
+            "/spec/traffic/0/percent",
+            json!(100),
+        ))
+        .when()
+        .refresh()
+        .then()
+        .expect(settled())
+        .expect(synced())
+        .await;
+    let history = world.app().await["status"]["history"].clone();
+    let world = world
+        .when()
+        .hard_refresh()
+        .then()
+        .expect(settled())
+        .expect(synced())
+        // A change of what Git names is drift all the same, and healed.
+        .when()
+        .change_live(
+            SERVICE,
+            "model",
+            json!({"spec": {"template": {"spec": {"containers": [
+                {"image": "example.com/model:2", "ports": [{"containerPort": 8080}]}]}}}}),
+        )
+        .then()
+        .expect(live_field(
+            SERVICE,
+            "model",
+            "/spec/template/spec/containers/0/image",
+            json!("example.com/model:1"),
+        ))
+        .expect(synced())
+        .expect(settled())
+        .await;
+    assert_ne!(world.app().await["status"], json!(null));
+    assert!(!history.is_null());
+    webhook.remove().await;
+}
+
+#[tokio::test]
+async fn what_kserve_writes_into_its_services_is_no_drift() {
+    const SERVICE: Kind = Kind::custom(
+        "serving.kserve.io",
+        "v1beta1",
+        "InferenceService",
+        "inferenceservices",
+    );
+    Kserve::shared().await.check();
+    let mut service = Kserve::inference_service("", "fraud", "s3://models/fraud/one", 1);
+    service["metadata"]
+        .as_object_mut()
+        .unwrap()
+        .remove("namespace");
+    given("opt-kserve")
+        .file("service.yaml", text(&service))
+        .automated(json!({"prune": true, "selfHeal": true}))
+        .then()
+        .expect(synced())
+        .expect(exists(SERVICE, "fraud"))
+        .expect(exists(Kind::DEPLOYMENT, "fraud-predictor"))
+        .when()
+        .hard_refresh()
+        .then()
+        .expect(settled())
+        .expect(synced())
+        .expect(history_of(1))
         .await;
 }

@@ -310,6 +310,9 @@ pub struct Options {
     pub prune_budget: Budget,
     /// Live objects the application manages, for the budget.
     pub managed: u64,
+    /// Waves among which prunes are mirrored, in order: those of [`super::Plan::prune_waves`] when the operation began.
+    /// Empty while it begins. Kept for the whole operation, since what is pruned already would be missing among them.
+    pub prune_waves: Vec<i32>,
     /// Pause between waves.
     pub wave_delay: SignedDuration,
     /// Longest waits.
@@ -332,6 +335,7 @@ impl Options {
             deletion_approved: None,
             prune_budget: Budget::default(),
             managed: 0,
+            prune_waves: Vec::new(),
             wave_delay: SignedDuration::from_secs(2),
             limits: Limits::default(),
         }

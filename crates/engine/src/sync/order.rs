@@ -1,6 +1,6 @@
 //! The order of tasks: phase, wave, kind, name; and what must come earlier than its wave says.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::sync::task::{Phase, Task};
 
@@ -147,23 +147,23 @@ fn earlier(a: Phase, b: Phase) -> Phase {
     a.min(b)
 }
 
-/// Mirrors the waves of prunes, so that what was created last is deleted first, and puts those that come
-/// last behind the last wave of the Sync phase.
-pub(crate) fn place_prunes(tasks: &mut [Task], is_last: impl Fn(&Task) -> bool) {
-    let mut waves: Vec<i32> = tasks
-        .iter()
-        .filter(|task| task.is_prune())
-        .map(|task| task.wave)
-        .collect();
-    waves.sort_unstable();
-    waves.dedup();
-    let mirrored: BTreeMap<i32, i32> = waves
-        .iter()
-        .copied()
-        .zip(waves.iter().rev().copied())
-        .collect();
+/// Returns the waves of the prunes among the tasks, in order.
+pub(crate) fn prune_waves(tasks: &[Task]) -> Vec<i32> {
+    let prunes = tasks.iter().filter(|task| task.is_prune());
+    let waves: BTreeSet<i32> = prunes.map(|task| task.wave).collect();
+    waves.into_iter().collect()
+}
+
+/// Mirrors the waves of prunes among `waves`, which are in order, so that what was created last is deleted first,
+/// and puts those that come last behind the last wave of the Sync phase.
+pub(crate) fn place_prunes(tasks: &mut [Task], waves: &[i32], is_last: impl Fn(&Task) -> bool) {
     for task in tasks.iter_mut().filter(|task| task.is_prune()) {
-        task.wave = mirrored.get(&task.wave).copied().unwrap_or(task.wave);
+        // What became extra after the operation began goes with the wave below its own.
+        let above = waves.partition_point(|wave| *wave <= task.wave).max(1);
+        let mirrored = waves.len().checked_sub(above);
+        task.wave = mirrored
+            .and_then(|index| waves.get(index).copied())
+            .unwrap_or(task.wave);
     }
     let last = tasks
         .iter()

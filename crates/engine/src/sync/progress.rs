@@ -140,7 +140,8 @@ pub enum Termination {
 
 /// What an operation has done so far.
 ///
-/// [`Progress::results`] is what must be persisted after each step. The rest is memory that speeds things
+/// [`Progress::results`] is what must be persisted after each step, [`Progress::prune_waves`] before the first. The
+/// rest is memory that speeds things
 /// up; without it some harmless work is done again.
 #[derive(Clone, Debug, Default)]
 pub struct Progress {
@@ -162,6 +163,8 @@ pub struct Progress {
     pub(crate) wave_written: Option<(Phase, i32, Timestamp)>,
     /// Leftovers of earlier operations whose deletion was asked for.
     pub(crate) deletes_asked: BTreeSet<TaskKey>,
+    /// Waves among which prunes are mirrored.
+    prune_waves: Vec<i32>,
 }
 
 /// What came of a hook's clean-up.
@@ -185,6 +188,18 @@ impl Progress {
             progress.put(result);
         }
         progress
+    }
+
+    /// Keeps the waves of the first plan's prunes, or those that were persisted.
+    pub fn keep_prune_waves(&mut self, waves: &[i32]) {
+        if self.prune_waves.is_empty() {
+            self.prune_waves = waves.to_vec();
+        }
+    }
+
+    /// Returns the waves of the first plan's prunes, for [`super::Options::prune_waves`]; empty before there is one.
+    pub fn prune_waves(&self) -> &[i32] {
+        &self.prune_waves
     }
 
     /// Returns the results in the order of first mention.

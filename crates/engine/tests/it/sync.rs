@@ -335,6 +335,28 @@ fn what_was_created_last_is_pruned_first() {
 }
 
 #[test]
+fn prunes_keep_their_waves_while_others_are_done() {
+    let mut runner = pruning(&[], &[]);
+    for (name, wave) in [("one", "1"), ("two", "2"), ("three", "3")] {
+        let object = object("ConfigMap", name, &[("sync-wave", wave)]);
+        runner.world.objects.insert(object.key(), object);
+        runner.app.managed.insert(name.into());
+    }
+    let bad = object("Deployment", "bad", &[("sync-wave", "2")]);
+    runner.app.targets.push(bad);
+    runner.world.fates.insert("bad".into(), Fate::Bad(2));
+    failed(&mut runner);
+    assert_eq!(
+        runner.world.log,
+        ["create kept", "delete three", "delete two", "create bad"]
+    );
+    assert!(
+        runner.world.has("one"),
+        "its turn is after the wave that failed"
+    );
+}
+
+#[test]
 fn prune_last_comes_after_every_wave() {
     let mut runner = pruning(&["old"], &[("sync-options", "PruneLast=true")]);
     runner
@@ -714,8 +736,7 @@ fn what_another_application_manages_fails_the_sync_when_asked() {
     strict.app.options.app.fail_on_shared_resource = true;
     assert_eq!(
         failed(&mut strict),
-        "one or more synchronization tasks are not valid: \
-         Shared resource found: ConfigMap/a is part of application other"
+        "Shared resource found: ConfigMap/a is part of applications argocd/app and other"
     );
     assert_eq!(strict.world.log, [""; 0]);
 }

@@ -240,8 +240,9 @@ impl Cluster for World {
         }
     }
 
-    fn other_owner(&self, live: &Object) -> Option<String> {
-        live.annotation("test/owner").map(str::to_owned)
+    fn sharers(&self, live: &Object) -> Option<String> {
+        let owner = live.annotation("test/owner")?;
+        Some(format!("argocd/app and {owner}"))
     }
 }
 
@@ -328,6 +329,7 @@ pub(crate) struct Runner {
     pub(crate) progress: Progress,
     /// What was persisted.
     pub(crate) saved: Vec<ResourceResult>,
+    pub(crate) saved_waves: Vec<i32>,
     /// Every message shown, without repetitions.
     pub(crate) messages: Vec<String>,
     /// How many more single actions until the process is killed.
@@ -345,6 +347,7 @@ impl Runner {
             app,
             progress: Progress::new(),
             saved: Vec::new(),
+            saved_waves: Vec::new(),
             messages: Vec::new(),
             lives: None,
         }
@@ -352,7 +355,10 @@ impl Runner {
 
     /// Plans anew and takes one step.
     pub(crate) fn step(&mut self) -> Result<Decision, Killed> {
+        self.app.options.prune_waves = self.progress.prune_waves().to_vec();
         let plan = self.app.plan(&self.world);
+        self.progress.keep_prune_waves(plan.prune_waves());
+        self.saved_waves = self.progress.prune_waves().to_vec();
         let decision = step(&plan, &mut self.progress, &self.world, self.world.time());
         if self.messages.last() != Some(&decision.message) {
             self.messages.push(decision.message.clone());
@@ -448,6 +454,7 @@ impl Runner {
     pub(crate) fn resume(&mut self) {
         self.lives = None;
         self.progress = Progress::from_results(self.saved.clone());
+        self.progress.keep_prune_waves(&self.saved_waves);
     }
 
     /// Runs to the end; a machine that does not end fails the test.

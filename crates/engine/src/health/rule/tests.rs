@@ -179,3 +179,23 @@ fn the_whole_table_can_be_read() {
     });
     assert!(table.rules.len() > 100);
 }
+
+#[test]
+fn the_worst_of_several_controllers_counts() {
+    let table = Table::builtin().unwrap();
+    for (states, want) in [
+        (["Accepted", "Rejected"], Status::Degraded),
+        (["Pending", "Warning"], Status::Degraded),
+        (["Accepted", "Pending"], Status::Suspended),
+        (["Accepted", "Accepted"], Status::Healthy),
+    ] {
+        let [one, two] = states.map(|state| json!({"state": state}));
+        let object = Object::from_value(json!({
+            "apiVersion": "gateway.solo.io/v1", "kind": "VirtualService", "metadata": {"name": "a"},
+            "status": {"statuses": {"one": one, "two": two}},
+        }))
+        .unwrap();
+        let health = table.assess(&object).unwrap();
+        assert_eq!(health.status, want, "{states:?}");
+    }
+}

@@ -15,6 +15,9 @@ use crate::sync::task::{Action, Governor, Method, Phase, Task, TaskId, Write};
 /// Names the operation that created a hook, see [`Options::operation_id`].
 pub const OPERATION_ANNOTATION: &str = "driftless.dev/operation";
 
+/// Begins the message about an object that another application manages, where that is refused.
+pub(crate) const SHARED: &str = "Shared resource found: ";
+
 /// What is known of a kind on the cluster.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum KindFact {
@@ -36,8 +39,9 @@ pub trait Cluster {
     /// Returns what is known of a kind.
     fn kind(&self, gvk: &GroupVersionKind) -> KindFact;
 
-    /// Returns the other application that a live object is marked as part of.
-    fn other_owner(&self, _live: &Object) -> Option<String> {
+    /// Returns the applications that share a live object, as `this/one and another`, when it is marked as part of
+    /// another than this one.
+    fn sharers(&self, _live: &Object) -> Option<String> {
         None
     }
 
@@ -107,6 +111,7 @@ pub struct Plan {
     tasks: Vec<Task>,
     invalid: Vec<(TaskId, String)>,
     excess: Option<Excess>,
+    prune_waves: Vec<i32>,
     options: Options,
 }
 
@@ -137,6 +142,11 @@ impl Plan {
     /// Returns how far the prune exceeds its budget, when it does and nobody confirmed it.
     pub fn excess(&self) -> Option<&Excess> {
         self.excess.as_ref()
+    }
+
+    /// Returns the waves among which prunes are mirrored, see [`Options::prune_waves`].
+    pub fn prune_waves(&self) -> &[i32] {
+        &self.prune_waves
     }
 
     /// Returns what was asked for.
@@ -178,13 +188,18 @@ pub fn plan(input: &Input<'_>) -> Plan {
         let own = live.is_some_and(|live| Annotations::of(live).options.prune_last);
         options.app.prune_last || own || excess.is_some() || waits_for_confirmation(task, options)
     };
-    order::place_prunes(&mut tasks, last);
+    let prune_waves = match &options.prune_waves[..] {
+        [] => order::prune_waves(&tasks),
+        known => known.to_vec(),
+    };
+    order::place_prunes(&mut tasks, &prune_waves, last);
     order::sort(&mut tasks);
     let invalid = check(input, &mut tasks);
     Plan {
         tasks,
         invalid,
         excess,
+        prune_waves,
         options: options.clone(),
     }
 }
@@ -428,10 +443,10 @@ fn shared(input: &Input<'_>, task: &Task) -> Option<String> {
     if !input.options.app.fail_on_shared_resource || task.action == Action::CreateNamespace {
         return None;
     }
-    let owner = input.cluster.other_owner(task.live.as_deref()?)?;
+    let sharers = input.cluster.sharers(task.live.as_deref()?)?;
     let (kind, name) = (&task.key.kind, &task.key.name);
     Some(format!(
-        "Shared resource found: {kind}/{name} is part of application {owner}"
+        "{SHARED}{kind}/{name} is part of applications {sharers}"
     ))
 }
 

@@ -1,6 +1,7 @@
 //! The messages of an operation, as users and tools know them (argocd-contract §3.1).
 
 use crate::sync::option::Guard;
+use crate::sync::plan::SHARED;
 use crate::sync::task::{Action, Task};
 
 pub(super) const RUNNING: &str = "one or more tasks are running";
@@ -36,6 +37,10 @@ pub(super) fn with_reasons<'a>(
 /// Returns the message of a plan that cannot be done.
 pub(super) fn not_valid(mut reasons: Vec<&str>) -> String {
     reasons.dedup();
+    // That the application must not share is told by itself.
+    if let Some(shared) = reasons.iter().find(|reason| reason.starts_with(SHARED)) {
+        return (*shared).to_owned();
+    }
     format!(
         "one or more synchronization tasks are not valid: {}",
         reasons.join("; ")
