@@ -354,6 +354,12 @@ impl AppState {
         found
     }
 
+    /// Returns how many such objects there are; `None` where the project does not ask for them.
+    pub fn orphan_count(&self, target: &Target) -> Option<usize> {
+        target.rules.orphans()?;
+        Some(self.orphans(target).len())
+    }
+
     fn orphan_warning(&self, target: &Target) -> Option<Condition> {
         let count = self.orphans(target).len();
         let warns = target.rules.orphans().is_some_and(|rules| rules.warns);

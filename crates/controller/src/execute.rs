@@ -41,6 +41,8 @@ use crate::draft::Draft;
 
 /// How long a step waits for the cluster's objects to be loaded.
 const LOAD_LIMIT: Duration = Duration::from_secs(20);
+/// How long it does so when the operation is to end.
+const LAST_LOOK: Duration = Duration::from_secs(2);
 
 /// How far an operation came in one pass.
 pub(crate) enum Advance {
@@ -311,7 +313,12 @@ impl Controller {
         if let Some(namespace) = &namespace {
             wanted.push((namespace.object.gvk(), namespace.object.key()));
         }
-        settle(live, &instance, wanted.clone(), target).await?;
+        let limit = if state.phase == ApiPhase::Terminating {
+            LAST_LOOK
+        } else {
+            LOAD_LIMIT
+        };
+        settle(live, &instance, wanted.clone(), target, limit).await?;
         let present = present(live, &wanted);
         let config = self.state.config();
         let in_sync = self.state.last_comparison(&app.key());
@@ -360,7 +367,7 @@ impl Controller {
             }
         }
         if wanted.len() != before {
-            settle(live, &instance, wanted, target).await?;
+            settle(live, &instance, wanted, target, limit).await?;
         }
         Ok(plan)
     }
@@ -521,9 +528,10 @@ async fn settle(
     instance: &str,
     objects: Vec<(GroupVersionKind, ResourceKey)>,
     target: &Target,
+    limit: Duration,
 ) -> Result<(), Interruption> {
     live.want(instance, Wanted { objects });
-    match live.settled(instance, LOAD_LIMIT).await {
+    match live.settled(instance, limit).await {
         Readiness::Settled => Ok(()),
         other => Err(Interruption(not_settled(&target.cluster, other))),
     }

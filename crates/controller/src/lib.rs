@@ -19,6 +19,7 @@ mod handover;
 mod holds;
 mod metrics;
 mod operation;
+mod orphans;
 pub mod quarantine;
 pub mod queue;
 pub mod reasons;
@@ -72,6 +73,7 @@ pub struct Controller {
     unreadable: Since<AppKey>,
     calm: calm::Calm,
     running: operation::Running,
+    orphans: orphans::Orphans,
     options: Options,
 }
 
@@ -110,6 +112,7 @@ impl Controller {
             unreadable: Since::default(),
             calm: calm::Calm::default(),
             running: operation::Running::default(),
+            orphans: orphans::Orphans::default(),
             options,
         })
     }
@@ -123,6 +126,7 @@ impl Controller {
             tokio::spawn(Arc::clone(&self).watch_settings(stop.clone())),
             tokio::spawn(Arc::clone(&self).watch_clusters(stop.clone())),
             tokio::spawn(Arc::clone(&self).refresh_hard(stop.clone())),
+            tokio::spawn(Arc::clone(&self).watch_orphans(stop.clone())),
         ];
         let controller = Arc::clone(&self);
         let queue = Arc::clone(&self.queue);
@@ -167,6 +171,7 @@ impl Controller {
         self.unreadable.clear(key);
         self.calm.forget(key);
         self.running.forget(key);
+        self.orphans.forget(key);
         for cluster in self.state.clusters.list() {
             if let Some(live) = cluster.live_if_started() {
                 live.forget(&self.state.instance(key));

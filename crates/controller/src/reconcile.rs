@@ -129,6 +129,7 @@ impl Controller {
         let known = self.state.last_comparison(&app.key());
         let known = known.as_ref().map(|one| one.desired.rendered.as_slice());
         self.follow(app, target, known.unwrap_or_default());
+        self.count_orphans(&app.key(), target);
         let cache = if level == Level::Hard {
             CacheUse::Bypass
         } else {

@@ -228,7 +228,7 @@ impl Controller {
 
     /// Queues an application because of its objects. One whose objects change all the time waits, unless something
     /// works on it.
-    fn queue_paced(&self, key: AppKey, cause: &'static str) {
+    pub(crate) fn queue_paced(&self, key: AppKey, cause: &'static str) {
         let busy = self.state.app(&key).is_some_and(|stored| {
             let app = &stored.object;
             let works = app
@@ -274,7 +274,10 @@ impl Controller {
 }
 
 /// Waits for something unless told to stop.
-async fn unless<T>(stop: &CancellationToken, wait: impl Future<Output = T>) -> Option<T> {
+pub(crate) async fn unless<T>(
+    stop: &CancellationToken,
+    wait: impl Future<Output = T>,
+) -> Option<T> {
     tokio::select! {
         outcome = wait => Some(outcome),
         () = stop.cancelled() => None,

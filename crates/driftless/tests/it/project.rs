@@ -299,13 +299,20 @@ async fn objects_without_an_application_are_told_where_the_project_asks() {
         .expect(no_condition("OrphanedResourceWarning"))
         .when()
         .create_live(Kind::CONFIG_MAP, stray("stray"))
-        .refresh()
+        .create_live(Kind::CONFIG_MAP, stray("other"))
+        .then()
+        .expect(condition(
+            "OrphanedResourceWarning",
+            "Application has 2 orphaned resources",
+        ))
+        .expect(synced())
+        .when()
+        .delete_live(Kind::CONFIG_MAP, "other")
         .then()
         .expect(condition(
             "OrphanedResourceWarning",
             "Application has 1 orphaned resources",
         ))
-        .expect(synced())
         .await;
     let path = format!("/api/v1/applications/{}/resource-tree", world.name);
     let (_, tree) = world.driftless.rest(http::Method::GET, &path, None).await;
