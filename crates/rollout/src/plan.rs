@@ -114,6 +114,9 @@ pub struct Traffic {
     /// Copies, sorted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub mirrors: Vec<MirrorRoute>,
+    /// The route is being changed: what takes it there has not done all of it, so that no target is reached yet.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub moving: bool,
 }
 
 impl Traffic {

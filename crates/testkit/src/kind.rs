@@ -59,6 +59,8 @@ impl Kind {
     pub const SECRET: Self = kind("", "v1", "Secret", "secrets", true);
     /// `v1` Service.
     pub const SERVICE: Self = kind("", "v1", "Service", "services", true);
+    /// `v1` Endpoints.
+    pub const ENDPOINTS: Self = kind("", "v1", "Endpoints", "endpoints", true);
     /// `v1` PersistentVolumeClaim.
     pub const CLAIM: Self = kind(
         "",

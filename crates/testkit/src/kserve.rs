@@ -1,4 +1,5 @@
-//! KServe's controller, run beside the cluster as it is, in Standard mode with routes of the Gateway API.
+//! KServe's controller, run beside the cluster as it is, with routes of the Gateway API. Standard mode is its default;
+//! [`Knative`] has the controllers for Serverless mode.
 //!
 //! It reads its settings from a ConfigMap and serves its webhooks itself, so that it takes more than a program and its
 //! kinds. No gateway runs: what is looked at are the routes.
@@ -43,6 +44,8 @@ impl Kserve {
         let client = cluster.client().await;
         let program = program("kserve");
         install_crds(&client, &program.with_extension("crds")).await;
+        // KServe looks for Knative's kinds once, when it starts.
+        install_crds(&client, &program.with_extension("knative.crds")).await;
         configure(&client, &program.with_extension("config")).await;
         let certificate = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()])
             .expect("make a certificate");
@@ -127,6 +130,102 @@ impl Kserve {
                 "model": {"modelFormat": {"name": "demo"}, "runtime": RUNTIME, "storageUri": storage},
             }},
         })
+    }
+}
+
+/// The controllers of Knative Serving, with the autoscaler of the class `hpa.autoscaling.knative.dev`: the other class asks
+/// the pods for their requests, which pods of KWOK do not have.
+#[derive(Debug)]
+pub struct Knative {
+    log: PathBuf,
+    child: Mutex<Child>,
+}
+
+impl Knative {
+    /// Returns the controllers on the shared cluster, starting them for the first who asks. KServe runs, too.
+    pub async fn shared() -> &'static Self {
+        static SHARED: OnceCell<Knative> = OnceCell::const_new();
+        Kserve::shared().await.check();
+        SHARED
+            .get_or_init(|| Self::start(Devcluster::shared()))
+            .await
+    }
+
+    async fn start(cluster: &'static Devcluster) -> Self {
+        let client = cluster.client().await;
+        let program = program("kserve.knative");
+        let config = program.with_extension("knative.config");
+        let namespace = json!({"apiVersion": "v1", "kind": "Namespace",
+            "metadata": {"name": "knative-serving"}});
+        apply(&client, Kind::NAMESPACE, &namespace).await;
+        let files = std::fs::read_dir(&config)
+            .unwrap_or_else(|error| panic!("cannot read {}: {error}", config.display()));
+        for file in files.flatten() {
+            let mut map = read(&file.path());
+            let name = map["metadata"]["name"].clone();
+            map["metadata"] = json!({"name": name, "namespace": "knative-serving"});
+            match name.as_str().expect("a name") {
+                // No registry answers for the images.
+                "config-deployment" => {
+                    map["data"] = json!({
+                        "queue-sidecar-image": "registry.example/queue:1",
+                        "registries-skipping-tag-resolving": "registry.example",
+                    });
+                }
+                "config-domain" => map["data"] = json!({"models.example": ""}),
+                _ => {}
+            }
+            apply(&client, Kind::CONFIG_MAP, &map).await;
+        }
+        // The activator starts pods for revisions that have none. It does not run, and is looked up all the same.
+        let activator = json!({"apiVersion": "v1", "kind": "Endpoints",
+            "metadata": {"name": "activator-service", "namespace": "knative-serving"},
+            "subsets": [{"addresses": [{"ip": "10.255.255.1"}],
+                "ports": [{"name": "http", "port": 8012}]}]});
+        apply(&client, Kind::ENDPOINTS, &activator).await;
+        let log = cluster.logs().join("knative.log");
+        let file = File::create(&log)
+            .unwrap_or_else(|error| panic!("cannot create {}: {error}", log.display()));
+        let child = spawn_bound(&program, |command| {
+            command
+                .env("SYSTEM_NAMESPACE", "knative-serving")
+                .env("POD_NAME", "knative")
+                .arg("--kubeconfig")
+                .arg(cluster.kubeconfig())
+                .stdin(Stdio::null())
+                .stdout(file.try_clone().expect("duplicate a file handle"))
+                .stderr(file);
+        });
+        Self {
+            log,
+            child: Mutex::new(child),
+        }
+    }
+
+    /// Fails the test when the controllers are gone.
+    pub fn check(&self) {
+        let ended = self.child.lock().try_wait();
+        assert!(
+            matches!(ended, Ok(None)),
+            "Knative ended:\n{}",
+            tail(&self.log, 20)
+        );
+    }
+
+    /// Returns the last lines that they logged.
+    pub fn tail(&self, lines: usize) -> String {
+        tail(&self.log, lines)
+    }
+
+    /// Returns an InferenceService in Serverless mode with so many pods at least, for the model at a storage URI.
+    pub fn inference_service(namespace: &str, name: &str, storage: &str, pods: u32) -> Value {
+        let mut object = Kserve::inference_service(namespace, name, storage, pods);
+        object["metadata"]["annotations"] = json!({
+            "serving.kserve.io/deploymentMode": "Serverless",
+            "serving.kserve.io/autoscalerClass": "hpa",
+            "autoscaling.knative.dev/class": "hpa.autoscaling.knative.dev",
+        });
+        object
     }
 }
 

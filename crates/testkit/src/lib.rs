@@ -27,7 +27,7 @@ pub use controller::Controller;
 pub use expect::{Expectation, Verdict};
 pub use git::{GitRepo, HttpGit, SshGit};
 pub use kind::Kind;
-pub use kserve::Kserve;
+pub use kserve::{Knative, Kserve};
 pub use process::{Driftless, Serve};
 pub use prometheus::{MetricSource, Prometheus};
 pub use proxy::ApiProxy;

@@ -13,3 +13,4 @@ mod dev;
 mod faults;
 mod kinds;
 mod kserve;
+mod serverless;

@@ -761,7 +761,10 @@ impl Machine<'_> {
         let baseline = if traffic.uses_canary() {
             Traffic::default()
         } else {
-            traffic.clone()
+            Traffic {
+                moving: false,
+                ..traffic.clone()
+            }
         };
         Ok(Transition {
             version: version.to_owned(),

@@ -268,7 +268,7 @@ impl Machine<'_> {
             let text = "the stable version has no ready pods to take traffic".to_owned();
             return Some(Settled::NotYet(Reason::StableNotReady, text));
         }
-        if transition.verified {
+        if transition.verified && (!live.moving || live.canary != target.canary) {
             transition.verified = false;
             let text = format!(
                 "the route gives {} % to {} and should give {} %: it is written again",

@@ -18,13 +18,12 @@ use driftless_rollout::plan::Traffic;
 use driftless_rollout::route::{Names, Router};
 use serde_json::{Value, json};
 
-use super::json::{annotation, digest, is_complete, number, selector, text};
-use super::{Ctx, Error, PodShape, Pods, Promoted, Result, Seen, Stable, Target};
+use super::ROUNDS;
+use crate::target::json::{annotation, digest, is_complete, labels, number, selector, text};
+use crate::target::{Ctx, Error, PodShape, Pods, Promoted, Result, Seen, Stable, Target};
 
 /// Annotation of the route: the predictor's numbers of pods before a rollout.
 const REPLICAS: &str = "driftless.dev/predictor-replicas";
-/// Times a write is tried that lost against somebody else's.
-const ROUNDS: usize = 3;
 /// Fields of a predictor that say how many pods it has; a canary may not have most of them.
 const SCALE: [&str; 6] = [
     "minReplicas",
@@ -35,9 +34,9 @@ const SCALE: [&str; 6] = [
     "autoScaling",
 ];
 
-/// The InferenceService.
+/// An InferenceService in Standard mode.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct InferenceService;
+pub(super) struct Standard;
 
 /// What is there.
 struct Look {
@@ -140,7 +139,7 @@ async fn read_route(cx: &Ctx) -> Result<Value> {
     }
 }
 
-impl InferenceService {
+impl Standard {
     async fn look(cx: &Ctx) -> Result<Look> {
         let live = cx.read(&cx.gvk, &cx.name).await?;
         let live = live.filter(|live| text(live, "/metadata/deletionTimestamp").is_none());
@@ -151,15 +150,6 @@ impl InferenceService {
                 canary: None,
             });
         };
-        let mode = text(&live, "/status/deploymentMode")
-            .or_else(|| annotation(&live, "serving.kserve.io/deploymentMode"));
-        if !matches!(mode, None | Some("Standard" | "RawDeployment")) {
-            return Err(Error::Refused(format!(
-                "InferenceService {} runs in mode {}: rollouts need Standard",
-                cx.name,
-                mode.unwrap_or_default()
-            )));
-        }
         let stable = service_name(&cx.name, text(&live, "/spec/predictor/name"));
         let stable = cx.read(&deployments(), &stable).await?;
         let canary = match entry(&live) {
@@ -375,7 +365,7 @@ impl Before {
 }
 
 #[async_trait]
-impl Target for InferenceService {
+impl Target for Standard {
     async fn observe(&self, cx: &Ctx) -> Result<Seen> {
         let look = Self::look(cx).await?;
         let Some(live) = &look.live else {
@@ -421,13 +411,16 @@ impl Target for InferenceService {
             canary,
             traffic: Self::traffic(cx, live).await.map_err(|error| error.text()),
             pods: pods(cx, look.stable.as_ref()),
-            labels: super::json::labels(live),
+            labels: labels(live),
             finishing: None,
         })
     }
 
     async fn scale_canary(&self, cx: &Ctx, replicas: u32) -> Result<()> {
         let wanted = cx.wanted()?;
+        if let Some((at, why)) = unfit(cx, &wanted.object) {
+            return Err(Error::Refused(format!("the target's {at}: {why}")));
+        }
         let route = read_route(cx).await?;
         let live = cx
             .read_needed(&cx.gvk, &cx.name, "the rollout names it")
@@ -635,61 +628,33 @@ impl Target for InferenceService {
     }
 
     fn problems(&self, cx: &Ctx) -> Vec<Problem> {
-        let mut problems = Vec::new();
-        let mut add = |at: &str, message: &str| {
-            problems.push(Problem {
-                at: at.to_owned(),
-                message: message.to_owned(),
-            });
+        let wanted = cx.wanted.as_ref();
+        let found = wanted.and_then(|wanted| unfit(cx, &wanted.object));
+        let problem = |(at, message): (&str, &str)| Problem {
+            at: format!("the target's {at}"),
+            message: message.to_owned(),
         };
-        let steps = cx
-            .spec
-            .strategy
-            .canary
-            .iter()
-            .flat_map(|canary| &canary.steps);
-        for (index, step) in steps.enumerate() {
-            for (name, is_set) in [
-                ("setHeaderRoute", step.set_header_route.is_some()),
-                ("setMirrorRoute", step.set_mirror_route.is_some()),
-            ] {
-                if is_set {
-                    add(
-                        &format!("spec.strategy.canary.steps[{index}].{name}"),
-                        "not carried out for InferenceService: use setWeight",
-                    );
-                }
-            }
-        }
-        let Some(wanted) = &cx.wanted else {
-            return problems;
-        };
-        let has = |pointer: &str| {
-            wanted
-                .object
-                .pointer(pointer)
-                .is_some_and(|value| !value.is_null())
-        };
-        if has("/spec/canary") {
-            add(
-                "the target's spec.canary",
-                "is the rollout's: take it out of Git",
-            );
-        }
-        if has("/spec/predictor/workerSpec") {
-            add(
-                "the target's spec.predictor.workerSpec",
-                "KServe has no canary over several nodes",
-            );
-        }
-        if has("/spec/transformer") && route_name(cx) == cx.name {
-            add(
-                "the target's spec.transformer",
-                "it calls the predictor itself: name a route to the predictors in trafficRouting.httpRoute",
-            );
-        }
-        problems
+        found.map(problem).into_iter().collect()
     }
+}
+
+/// Returns the part of an object with which it has no canary, and why.
+fn unfit(cx: &Ctx, wanted: &Value) -> Option<(&'static str, &'static str)> {
+    let has = |pointer: &str| {
+        wanted
+            .pointer(pointer)
+            .is_some_and(|value| !value.is_null())
+    };
+    if has("/spec/predictor/workerSpec") {
+        return Some((
+            "spec.predictor.workerSpec",
+            "KServe has no canary over several nodes",
+        ));
+    }
+    (has("/spec/transformer") && route_name(cx) == cx.name).then_some((
+        "spec.transformer",
+        "it calls the predictor itself: name a route to the predictors in trafficRouting.httpRoute",
+    ))
 }
 
 /// Returns where a predictor's model is stored, of whatever framework it is.
