@@ -87,7 +87,7 @@ address=$(cat "$demo/data/address")
 
 say "Creating the Git repository and the applications …"
 mkdir -p "$repo" && cp -R examples/serving/. "$repo"
-sed -i "s|\${PROMETHEUS}|$prometheus|" "$repo/models/fraud.yaml"
+sed -i "s|\${PROMETHEUS}|$prometheus|g" "$repo/models/fraud.yaml"
 git -C "$repo" init --quiet --initial-branch main
 git -C "$repo" config user.name "Demo User"
 git -C "$repo" config user.email demo@example.com
@@ -128,7 +128,7 @@ cat <<TEXT
   3. Roll back; the bad revision is quarantined and automation stays on:
      $short/kubectl -n argocd annotate application fraud-detector-dev driftless.dev/rollback=previous
 
-  4. Release a good model; it takes 10 % of the traffic, is judged by its errors, and takes all of it after a minute:
+  4. Release a good model; it takes 10 % of the traffic, is judged by its errors, and takes all of it in less than a minute:
      sed -i 's|fraud/v1|fraud/v2|' $short/serving/models/fraud.yaml && git -C $short/serving commit -qam "Fraud model v2"
      Watch it at http://$address/applications/argocd/fraud-model?view=models
 

@@ -220,6 +220,9 @@ describe('a rollout of a model behind a route', () => {
     await region(stage, 'Quarantined versions').getByText('aborted by admin').waitFor();
     await stage.page.getByText(/Git asks for \w+, which is quarantined/).waitFor();
     await stage.page.getByRole('region', { name: 'Conditions' }).getByText(/quarantined/).first().waitFor({ timeout: 60_000 });
+    // The way back is on the rollout: there is nothing to lift on the application.
+    await stage.page.getByRole('region', { name: 'Conditions' }).getByRole('link', { name: 'Open the model page' }).waitFor();
+    expect(await stage.page.getByRole('button', { name: 'Lift quarantine' }).count()).toBe(0);
     expect(image(namespace, 'fraud')).toBe('registry.example.com/model:v2');
     await button(stage, 'Try again').click();
     await step(stage, 'Wait for approval').waitFor({ timeout: 60_000 });

@@ -69,6 +69,11 @@ export function isQuarantine(condition: ApplicationCondition): boolean {
   return /quarantin/i.test(condition.type);
 }
 
+/** A model's version is quarantined by its rollout, not by the application: there is no record here to lift. */
+export function isVersionQuarantine(condition: ApplicationCondition): boolean {
+  return condition.type === 'QuarantinedVersionWarning';
+}
+
 /** Streams and answers race: of one object the higher resource version is the later one. */
 export function newest(held: Application | undefined, next: Application): Application {
   if (held?.metadata.uid !== next.metadata.uid) return next;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { duration, isValidName, relativeTime, safeHref, shortRepo, shortRevision, titledLink } from './format';
+import { duration, isValidName, relativeTime, safeHref, shortNumbers, shortRepo, shortRevision, titledLink } from './format';
 
 const NOW = Date.parse('2026-11-01T12:00:00Z');
 
@@ -31,6 +31,10 @@ describe('format', () => {
     // A server whose clock is ahead has not done things in the future.
     expect(relativeTime('2026-11-01T12:00:02Z', NOW, 'en')).toBe('now');
     expect(relativeTime('2026-11-01T12:00:20Z', NOW, 'en')).toBe('in 20 sec.');
+  });
+  it('shortens numbers that are long by accident, and nothing else', () => {
+    expect(shortNumbers('[0.008000000000000009]: result[0] < 0.05 holds')).toBe('[0.008]: result[0] < 0.05 holds');
+    expect(shortNumbers('p 1.2345678e-9, 12.3456, v1.2.3456789, a1.23456789')).toBe('p 1.235e-9, 12.3456, v1.2.3456789, a1.23456789');
   });
   it('tells durations', () => {
     expect(duration('2026-11-01T11:59:55Z', undefined, NOW)).toBe('5s');

@@ -84,3 +84,8 @@ export function titledLink(text: string): { title: string; href: string } | unde
 export function isValidName(name: string): boolean {
   return /^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/.test(name);
 }
+
+/** Numbers inside a sentence of the server, without the digits that only a machine means: `0.00800000000000001`. */
+export function shortNumbers(sentence: string): string {
+  return sentence.replace(/(?<![\w.])-?\d+\.\d{6,}(?:e[+-]?\d+)?(?![\w.])/gi, (number) => String(Number(Number(number).toPrecision(4))));
+}

@@ -1,12 +1,14 @@
+import { Link } from '@tanstack/react-router';
 import clsx from 'clsx';
 import { Ban, Info, OctagonAlert, TriangleAlert } from 'lucide-react';
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import type { Application, ApplicationCondition } from '@/api-types';
 import { Ago } from '@/components/time';
-import { isQuarantine, severityOf } from '@/lib/application';
-import { shortRevision } from '@/lib/format';
+import { appId, isQuarantine, isVersionQuarantine, severityOf } from '@/lib/application';
+import { localTimes, shortRevision } from '@/lib/format';
 import { quarantineEntries } from '@/lib/quarantine';
+import { useNow } from '@/lib/use-now';
 import { ConfirmDeletion, LiftQuarantine } from './condition-actions';
 import styles from './conditions.module.css';
 
@@ -37,12 +39,13 @@ export function Conditions({ app }: { app: Application }) {
 
 /** The controller's words with commits cut short, or ours where the record of a single quarantine says it all. */
 function useMessage(app: Application, condition: ApplicationCondition): string {
-  const { t } = useTranslation();
-  const [entry, ...more] = isQuarantine(condition) ? quarantineEntries(app) : [];
+  const { t, i18n } = useTranslation();
+  const now = useNow();
+  const [entry, ...more] = isQuarantine(condition) && !isVersionQuarantine(condition) ? quarantineEntries(app) : [];
   if (entry && more.length === 0 && entry.revisions.length === 1 && entry.heldRevisions?.length === 1) {
     return t('condition.quarantined', { revision: shortRevision(entry.revisions[0]), held: shortRevision(entry.heldRevisions[0]) });
   }
-  return condition.message.replace(/\b[0-9a-f]{40}\b/g, shortRevision);
+  return localTimes(condition.message.replace(/\b[0-9a-f]{40}\b/g, shortRevision), now, i18n.language);
 }
 
 function Condition({ app, condition }: { app: Application; condition: ApplicationCondition }) {
@@ -57,8 +60,16 @@ function Condition({ app, condition }: { app: Application; condition: Applicatio
         <span className={styles.type}>{t(`condition.${condition.type}` as 'condition.SyncError', { defaultValue: condition.type })}</span>
         <span className={styles.message} title={condition.message}>{message}</span>
       </div>
-      {isQuarantine(condition) ? <LiftQuarantine app={app} /> : null}
+      {isVersionQuarantine(condition) ? <ModelsLink app={app} /> : isQuarantine(condition) ? <LiftQuarantine app={app} /> : null}
       <Ago at={condition.lastTransitionTime} className={styles.time} />
     </div>
+  );
+}
+
+/** To the page where a rollout can be told to try again. */
+function ModelsLink({ app }: { app: Application }) {
+  const { t } = useTranslation();
+  return (
+    <Link to="/applications/$namespace/$name" params={appId(app)} search={{ view: 'models' }} className={styles.link}>{t('rollout.openPage')}</Link>
   );
 }

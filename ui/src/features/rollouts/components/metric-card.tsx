@@ -9,6 +9,7 @@ import type { Moment } from '../moment';
 import { MetricChart } from './metric-chart';
 import type { Face } from './metrics';
 import styles from './metric-card.module.css';
+import { Words } from './words';
 
 interface Props {
   metric: RolloutMetric;
@@ -32,7 +33,7 @@ export const MetricCard = memo(function MetricCard({ metric, face, moment }: Pro
         {last?.stable === undefined ? null : <span className={styles.against}>{t('rollout.againstStable', { value: formatValue(last.stable, i18n.language) })}</span>}
       </div>
       <Condition metric={metric} />
-      {metric.message ? <p className={styles.message}>{metric.message}</p> : null}
+      {metric.message ? <p className={styles.message} title={metric.message}><Words text={metric.message} /></p> : null}
       {face === 'chart' ? <MetricChart metric={metric} moment={moment} /> : <MeasurementTable metric={metric} />}
     </article>
   );

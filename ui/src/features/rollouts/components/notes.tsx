@@ -5,6 +5,7 @@ import { useTranslation } from 'react-i18next';
 import { Ago } from '@/components/time';
 import type { Rollout, RolloutTarget } from '@/lib/rollout';
 import styles from './notes.module.css';
+import { Words } from './words';
 
 /** What one has to know before one acts: what does not fit, what is kept out, who stopped it, what is wrong with the definition. */
 export function Notes({ rollout, target }: { rollout: Rollout; target: RolloutTarget | undefined }) {
@@ -16,7 +17,7 @@ export function Notes({ rollout, target }: { rollout: Rollout; target: RolloutTa
     <div className={styles.notes}>
       {wrong.map((each) => <Note key={each.type} tone="danger" icon={<OctagonAlert />} title={each.type}>{each.message}</Note>)}
       {target?.pausedBy ? <Note tone="violet" icon={<Hand />} title={t('rollout.pausedTitle')}>{t('rollout.pausedBy', { name: target.pausedBy })}</Note> : null}
-      {target?.fit ? <Note tone={target.waitingFor === 'CapacityHold' ? 'warning' : 'neutral'} icon={<Cpu />} title={t('rollout.fit')}>{target.fit}</Note> : null}
+      {target?.fit && (target.canary || target.waitingFor?.startsWith('Capacity')) ? <Note tone={target.waitingFor === 'CapacityHold' ? 'warning' : 'neutral'} icon={<Cpu />} title={t('rollout.fit')}>{target.fit}</Note> : null}
       {wanted ? <Note tone="warning" icon={<Ban />} title={t('rollout.keptOutTitle')}>{t('rollout.keptOut', { version: wanted.version, stable: target?.stable.version ?? '–' })}</Note> : null}
     </div>
   );
@@ -42,7 +43,7 @@ export function Quarantine({ target }: { target: RolloutTarget }) {
         {[...target.quarantined].reverse().map((each) => (
           <li key={each.version} className={styles.version}>
             <p className={styles.line}><Ban aria-hidden size={13} /><code>{each.version}</code><Ago at={each.at} className={styles.time} /></p>
-            <p className={styles.why}>{each.reason}</p>
+            <p className={styles.why}><Words text={each.reason} /></p>
           </li>
         ))}
       </ul>

@@ -10,12 +10,14 @@ import { shareOf, WeightBar } from './weight-bar';
 export function Traffic({ rollout, target }: { rollout: Rollout; target: RolloutTarget }) {
   const { t } = useTranslation();
   const weight = shareOf(target);
+  // The commit that is known is the one of the version that Git asks for, which need not be at work.
+  const revisionOf = (side: Side) => (side.version !== undefined && side.version === target.wanted ? rollout.revisions[target.name] : undefined);
   const planned = target.canary ? weightsOf(target.steps).filter((each) => each > 0 && each < 100) : [];
   return (
     <section className={styles.card} aria-label={t('rollout.traffic')}>
       <div className={styles.sides}>
-        {target.canary ? <Version side={target.canary} role="canary" weight={weight} revision={rollout.revisions[target.name]} /> : null}
-        <Version side={target.stable} role="stable" weight={weight === undefined ? undefined : 100 - weight} revision={target.canary ? undefined : rollout.revisions[target.name]} />
+        {target.canary ? <Version side={target.canary} role="canary" weight={weight} revision={revisionOf(target.canary)} /> : null}
+        <Version side={target.stable} role="stable" weight={weight === undefined ? undefined : 100 - weight} revision={revisionOf(target.stable)} />
       </div>
       <WeightBar target={target} />
       {planned.length > 0 ? (
