@@ -47,9 +47,86 @@ impl Kserve {
         // KServe looks for Knative's kinds once, when it starts.
         install_crds(&client, &program.with_extension("knative.crds")).await;
         configure(&client, &program.with_extension("config")).await;
+        let (running, port, certificate) = Self::launch(cluster, &program, "kserve");
+        running.wait_for(port).await;
+        register(&client, port, &certificate, ("v1beta1", "inferenceservice")).await;
+        running
+    }
+
+    /// Returns KServe's controller of LLMInferenceServices on the shared cluster, starting it for the first who asks.
+    pub async fn llm() -> &'static Self {
+        static SHARED: OnceCell<Kserve> = OnceCell::const_new();
+        Self::shared().await.check();
+        SHARED
+            .get_or_init(|| Self::start_llm(Devcluster::shared()))
+            .await
+    }
+
+    async fn start_llm(cluster: &'static Devcluster) -> Self {
+        let client = cluster.client().await;
+        let program = program("kserve.llmisvc");
+        install_crds(&client, &program.with_extension("llmisvc.crds")).await;
+        // Routes name it; nobody programs it.
+        let class = json!({
+            "apiVersion": "gateway.networking.k8s.io/v1", "kind": "GatewayClass",
+            "metadata": {"name": "none"},
+            "spec": {"controllerName": "example.com/none"},
+        });
+        let classes = cluster_kind(
+            "gateway.networking.k8s.io",
+            "v1",
+            "GatewayClass",
+            "gatewayclasses",
+        );
+        apply(&client, classes, &class).await;
+        let gateway = json!({
+            "apiVersion": "gateway.networking.k8s.io/v1", "kind": "Gateway",
+            "metadata": {"name": "kserve-ingress-gateway", "namespace": "kserve"},
+            "spec": {"gatewayClassName": "none", "listeners": [
+                {"name": "http", "port": 80, "protocol": "HTTP",
+                 "allowedRoutes": {"namespaces": {"from": "All"}}},
+            ]},
+        });
+        let gateways = Kind {
+            group: "gateway.networking.k8s.io",
+            version: "v1",
+            kind: "Gateway",
+            plural: "gateways",
+            namespaced: true,
+        };
+        apply(&client, gateways, &gateway).await;
+        let (running, port, certificate) = Self::launch(cluster, &program, "kserve-llm");
+        running.wait_for(port).await;
+        register(
+            &client,
+            port,
+            &certificate,
+            ("v1alpha2", "llminferenceservice"),
+        )
+        .await;
+        let config = program.with_extension("llmisvc.config");
+        let files = std::fs::read_dir(&config)
+            .unwrap_or_else(|error| panic!("cannot read {}: {error}", config.display()));
+        let kind = Kind {
+            group: "serving.kserve.io",
+            version: "v1alpha2",
+            kind: "LLMInferenceServiceConfig",
+            plural: "llminferenceserviceconfigs",
+            namespaced: true,
+        };
+        for file in files.flatten() {
+            let mut object = read(&file.path());
+            object["metadata"]["namespace"] = "kserve".into();
+            apply(&client, kind, &object).await;
+        }
+        running
+    }
+
+    /// Starts a controller that serves its webhooks at a port with a certificate.
+    fn launch(cluster: &Devcluster, program: &Path, name: &str) -> (Self, u16, String) {
         let certificate = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()])
             .expect("make a certificate");
-        let temporary = cluster.logs().join("kserve");
+        let temporary = cluster.logs().join(name);
         let certificates = temporary.join("k8s-webhook-server/serving-certs");
         std::fs::create_dir_all(&certificates).expect("make a directory");
         std::fs::write(certificates.join("tls.crt"), certificate.cert.pem()).expect("write");
@@ -62,10 +139,10 @@ impl Kserve {
             .and_then(|listener| listener.local_addr())
             .expect("a free port")
             .port();
-        let log = cluster.logs().join("kserve.log");
+        let log = cluster.logs().join(format!("{name}.log"));
         let file = File::create(&log)
             .unwrap_or_else(|error| panic!("cannot create {}: {error}", log.display()));
-        let child = spawn_bound(&program, |command| {
+        let child = spawn_bound(program, |command| {
             command
                 .env("POD_NAMESPACE", "kserve")
                 .env("TMPDIR", &temporary)
@@ -81,9 +158,7 @@ impl Kserve {
             log,
             child: Mutex::new(child),
         };
-        running.wait_for(port).await;
-        register(&client, port, &certificate.cert.pem()).await;
-        running
+        (running, port, certificate.cert.pem())
     }
 
     async fn wait_for(&self, port: u16) {
@@ -313,8 +388,9 @@ async fn configure(client: &Client, config: &Path) {
     apply(client, runtimes, &runtime).await;
 }
 
-/// Has the API server ask the controller about InferenceServices, as an installation does.
-async fn register(client: &Client, port: u16, certificate: &str) {
+/// Has the API server ask the controller about its kind, as an installation does.
+async fn register(client: &Client, port: u16, certificate: &str, (version, kind): (&str, &str)) {
+    let asked = kind;
     let bundle = base64::engine::general_purpose::STANDARD.encode(certificate);
     for (kind, plural, verb) in [
         (
@@ -331,18 +407,18 @@ async fn register(client: &Client, port: u16, certificate: &str) {
         let object = json!({
             "apiVersion": "admissionregistration.k8s.io/v1",
             "kind": kind,
-            "metadata": {"name": "inferenceservice.serving.kserve.io"},
+            "metadata": {"name": format!("{asked}.serving.kserve.io")},
             "webhooks": [{
-                "name": format!("{verb}.inferenceservice.kserve.io"),
+                "name": format!("{verb}.{asked}.kserve.io"),
                 "clientConfig": {
-                    "url": format!("https://localhost:{port}/{verb}-serving-kserve-io-v1beta1-inferenceservice"),
+                    "url": format!("https://localhost:{port}/{verb}-serving-kserve-io-{version}-{asked}"),
                     "caBundle": bundle,
                 },
                 "admissionReviewVersions": ["v1", "v1beta1"],
                 "sideEffects": "None",
                 "failurePolicy": "Fail",
-                "rules": [{"apiGroups": ["serving.kserve.io"], "apiVersions": ["v1beta1"],
-                    "operations": ["CREATE", "UPDATE"], "resources": ["inferenceservices"]}],
+                "rules": [{"apiGroups": ["serving.kserve.io"], "apiVersions": [version],
+                    "operations": ["CREATE", "UPDATE"], "resources": [format!("{asked}s")]}],
             }],
         });
         let kind = cluster_kind("admissionregistration.k8s.io", "v1", kind, plural);

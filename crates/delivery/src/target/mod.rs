@@ -161,6 +161,7 @@ pub fn of(kind: &GroupVersionKind) -> Option<Box<dyn Target>> {
         ("apps", "Deployment") => Some(Box::new(Workload::Deployment)),
         ("apps", "StatefulSet") => Some(Box::new(Workload::StatefulSet)),
         ("serving.kserve.io", "InferenceService") => Some(Box::new(kserve::InferenceService)),
+        ("serving.kserve.io", "LLMInferenceService") => Some(Box::new(kserve::LlmInferenceService)),
         _ => None,
     }
 }

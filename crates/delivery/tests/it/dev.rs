@@ -95,6 +95,7 @@ pub(crate) fn gvk(kind: &str) -> GroupVersionKind {
         }
         "InferenceService" => GroupVersionKind::new("serving.kserve.io", "v1beta1", kind),
         "Route" | "Revision" => GroupVersionKind::new("serving.knative.dev", "v1", kind),
+        "LLMInferenceService" => GroupVersionKind::new("serving.kserve.io", "v1alpha2", kind),
         "HTTPRoute" => GroupVersionKind::new("gateway.networking.k8s.io", "v1", kind),
         "ModelRollout" => GroupVersionKind::new("driftless.dev", "v1alpha1", kind),
         "CustomResourceDefinition" => GroupVersionKind::new("apiextensions.k8s.io", "v1", kind),

@@ -13,4 +13,5 @@ mod dev;
 mod faults;
 mod kinds;
 mod kserve;
+mod llm;
 mod serverless;

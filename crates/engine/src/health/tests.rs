@@ -376,6 +376,28 @@ fn kinds_of_the_table_go_by_their_own_words() {
         ],
     );
     check(
+        "serving.kserve.io/v1alpha2",
+        "LLMInferenceService",
+        &[
+            (
+                conditions(
+                    json!([{"type": "Ready", "status": "False", "reason": "Progressing", "message": "pods start"}]),
+                ),
+                "Progressing: Ready is False: Progressing pods start",
+            ),
+            (
+                conditions(
+                    json!([{"type": "Ready", "status": "False", "reason": "RefsInvalid", "message": "no such Gateway"}]),
+                ),
+                "Degraded: Ready: no such Gateway",
+            ),
+            (
+                conditions(json!([{"type": "Ready", "status": "True"}])),
+                "Healthy: LLMInferenceService is ready",
+            ),
+        ],
+    );
+    check(
         "mlops.seldon.io/v1alpha1",
         "Model",
         &[

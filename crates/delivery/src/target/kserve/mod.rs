@@ -1,5 +1,6 @@
 //! InferenceService of KServe: which of its deployment modes a target runs in, and what both have in common.
 
+mod llm;
 mod serverless;
 mod standard;
 
@@ -9,6 +10,7 @@ use driftless_core::GroupVersionKind;
 use driftless_rollout::plan::Traffic;
 use serde_json::Value;
 
+pub(super) use self::llm::LlmInferenceService;
 use self::serverless::Serverless;
 use self::standard::Standard;
 use super::json::{annotation, text};
