@@ -20,6 +20,7 @@ use driftless_engine::sync::progress::images;
 use driftless_kube::live::{Digests, LiveObject, Lookup, Readiness};
 use driftless_kube::{Cluster, Live, Wanted};
 use driftless_manifest::Object;
+use driftless_rollout::version::Input;
 use driftless_source::render::SetDigest;
 
 use crate::config::Config;
@@ -614,15 +615,25 @@ impl<'p> Pass<'_, 'p> {
             self.problems
                 .push(format!("objects of kind {kind} are still being loaded"));
         }
+        let in_use = self.governance.inputs_in_use(self.live);
         for live in tracked.objects {
             if self.objects.contains_key(&live.key) {
                 continue;
             }
             let sides = (None, Some(live.digests));
-            let status = match self.reuse(&live.key, sides, None) {
+            // Whether a version uses it depends on more than itself.
+            let is_input = Input::of(&live.key.group, &live.key.kind).is_some();
+            let known = self.reuse(&live.key, sides, None).filter(|_| !is_input);
+            let status = match known {
                 Some(known) => known,
                 None => match parse(&live) {
-                    Some(object) => self.extra(&live, &object, sides),
+                    Some(object) => {
+                        let mut extra = self.extra(&live, &object, sides);
+                        if in_use.contains(&live.key) {
+                            extra.keep();
+                        }
+                        extra
+                    }
                     None => {
                         self.problems
                             .push(format!("{} is not loaded yet", live.key));
@@ -694,6 +705,14 @@ impl ObjectStatus {
         let kept_out = self.release.as_ref().and_then(Release::difference);
         let differences = verdict.differences.iter().map(ToString::to_string);
         self.differing = kept_out.into_iter().chain(differences).collect();
+    }
+
+    /// Leaves it there although Git does not have it: pods of a rollout's target use it.
+    fn keep(&mut self) {
+        if self.requires_pruning {
+            self.requires_pruning = false;
+            self.status = Some(SyncStatusCode::Synced);
+        }
     }
 
     /// Takes over a verdict.

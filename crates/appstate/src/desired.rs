@@ -24,6 +24,7 @@ use crate::AppState;
 use crate::environment::Environment;
 use crate::prepared::Basis;
 use crate::target::Target;
+use crate::versioned::{Copies, version_inputs};
 
 /// Which revisions to render.
 #[derive(Clone, Copy, Debug)]
@@ -78,6 +79,8 @@ pub struct Prepared {
     pub objects: Vec<DesiredObject>,
     /// Repeated and excluded objects.
     pub warnings: Vec<Condition>,
+    /// What targets of rollouts use, copied for their versions.
+    pub copies: Copies,
 }
 
 impl Desired {
@@ -500,6 +503,7 @@ impl AppState {
                 message,
             ));
         }
+        version_inputs(&mut prepared);
         Ok(prepared)
     }
 }

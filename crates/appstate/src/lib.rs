@@ -29,6 +29,7 @@ pub mod script;
 mod served;
 pub mod suspend;
 pub mod target;
+pub mod versioned;
 pub mod view;
 pub mod window;
 

@@ -13,6 +13,7 @@ use driftless_api::application::{
 use driftless_appstate::comparison::not_settled;
 use driftless_appstate::desired::{Desired, Prepared};
 use driftless_appstate::handover::{Governance, is_rollout};
+use driftless_appstate::versioned::Copies;
 use driftless_appstate::{ProjectGate, Target};
 use driftless_core::class::render_chain;
 use driftless_core::{AppKey, GroupVersionKind, ResourceKey};
@@ -136,6 +137,8 @@ pub(crate) struct Walk<'a> {
     pub(crate) writer: Writer,
     pub(crate) plan: Plan,
     pub(crate) governance: Governance,
+    /// What versions of targets use.
+    pub(crate) copies: Copies,
     /// Held while a rollout is told what it is to move: targets of one rollout are written at once.
     pub(crate) handing_over: tokio::sync::Mutex<()>,
     progress: Progress,
@@ -214,6 +217,7 @@ impl Controller {
             writer: target.cluster.writer(),
             plan,
             governance,
+            copies: prepared.copies.clone(),
             handing_over: tokio::sync::Mutex::default(),
             progress,
             migration: migration(app),
@@ -342,7 +346,7 @@ impl Controller {
             })
             .collect();
         let mut known: HashSet<ResourceKey> = wanted.iter().map(|(_, key)| key.clone()).collect();
-        let extraneous = extraneous(live, &instance, &known, target);
+        let extraneous = extraneous(live, &instance, &known, (target, governance));
         options.managed = (present.len() + extraneous.len()) as u64;
         let facts = Facts {
             target,
@@ -493,13 +497,15 @@ fn extraneous(
     live: &Live,
     instance: &str,
     desired: &HashSet<ResourceKey>,
-    target: &Target,
+    (target, governance): (&Target, &Governance),
 ) -> Vec<Arc<Object>> {
+    // What pods of a version use stays until no version does.
+    let in_use = governance.inputs_in_use(live);
     // Kinds that cannot be read hold no prune back that is known to be right, but they are never called empty:
     // what is not listed is not in `objects`, so it cannot be pruned.
     let tracked = live.tracked(instance).objects.into_iter();
     let extra = tracked.filter_map(|object| {
-        let is_desired = desired.contains(&object.key);
+        let is_desired = desired.contains(&object.key) || in_use.contains(&object.key);
         let is_namespace = &*object.key.kind == "Namespace"
             && object.key.group.is_empty()
             && *object.key.name == *target.namespace.as_str();

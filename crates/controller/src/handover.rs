@@ -17,6 +17,7 @@ use driftless_kube::live::Uid;
 use driftless_kube::live::{LiveObject, Lookup};
 use driftless_kube::write::{ApplyOptions, DeleteOptions, DryRun, Migration, OnImmutable};
 use driftless_manifest::Object;
+use driftless_rollout::version::{self, Input};
 use serde_json::{Value, json};
 
 use crate::execute::{Eyes, Interruption, Walk, refused_or_interrupted};
@@ -93,6 +94,7 @@ impl Walk<'_> {
             Some(version) => self.stored(&rollout, target.name(), version).await?,
             None => None,
         };
+        self.copy_inputs(&rollout, target).await?;
         self.hand_over(&rollout, target, governor).await?;
         let name = &governor.rollout.name;
         let version = &governor.version;
@@ -123,12 +125,14 @@ impl Walk<'_> {
         let (name, version) = (&governor.rollout.name, &governor.version);
         Ok(match rollout.standing.course(target.name(), governor) {
             Course::Settled => {
+                self.copy_inputs(&rollout, target).await?;
                 // What does not serve may have changed: then it is stored anew.
                 self.hand_over(&rollout, target, governor).await?;
                 let applied = self.writer.apply(&self.ctx, target, options).await?;
                 Outcome::Applied(applied.message)
             }
             Course::New => {
+                self.copy_inputs(&rollout, target).await?;
                 self.hand_over(&rollout, target, governor).await?;
                 tracing::info!(app = %self.app.key(), obj = %target.key(), revision = %version, "Handed over to a rollout");
                 Outcome::HandedOver(format!(
@@ -242,7 +246,87 @@ impl Walk<'_> {
         wanted.insert(name.to_owned(), version);
         self.write_wanted(&rollout.object, &wanted).await?;
         self.prune_stored(rollout, name, &governor.version).await;
+        self.prune_copies(rollout, target).await;
         Ok(())
+    }
+
+    /// Makes the copies that a version refers to. They go with the rollout and the target, when both are gone.
+    async fn copy_inputs(&self, rollout: &Rollout, target: &Object) -> Result<(), Error> {
+        let Some(copies) = self.copies.get(&target.key()) else {
+            return Ok(());
+        };
+        let live = match Eyes(self.target.cluster.live(), &NoRules).live(&target.key()) {
+            sync::Live::Present(live) => Some(live),
+            sync::Live::Missing | sync::Live::Unknown(_) => None,
+        };
+        let owners: Vec<Value> = std::iter::once(&rollout.object)
+            .chain(live.as_deref())
+            .map(|owner| {
+                json!({"apiVersion": owner.api_version(), "kind": owner.kind(), "name": owner.name(),
+                    "uid": owner.uid().unwrap_or_default()})
+            })
+            .collect();
+        let options = ApplyOptions {
+            migration: Migration::Leave,
+            ..ApplyOptions::default()
+        };
+        for copy in copies {
+            let mut copy = copy.to_value();
+            copy["metadata"]["ownerReferences"] = json!(owners);
+            self.writer
+                .apply(&self.ctx, &as_object(copy)?, &options)
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// Deletes copies that no stored version refers to. What stays behind harms nobody, so a failure is only logged, and what
+    /// cannot be read keeps all of them.
+    async fn prune_copies(&self, rollout: &Rollout, target: &Object) {
+        let uid = Uid::new(rollout.object.uid().unwrap_or_default());
+        let children = self.target.cluster.live().children(&uid);
+        let (stored, copies): (Vec<_>, Vec<_>) = children
+            .iter()
+            .filter(|one| &*one.key.kind == "ControllerRevision" || is_copy(one))
+            .partition(|one| &*one.key.kind == "ControllerRevision");
+        if copies.is_empty() {
+            return;
+        }
+        let mut in_use = self.governance.inputs_in_use(self.target.cluster.live());
+        let of = |object: &Value| -> Vec<ResourceKey> {
+            let inputs = version::inputs(object).into_iter();
+            let namespace = target.namespace();
+            inputs
+                .map(|(input, name)| ResourceKey::new("", input.kind(), namespace, &name))
+                .collect()
+        };
+        in_use.extend(of(&target.to_value()));
+        for one in stored {
+            match self
+                .target
+                .cluster
+                .get(&one.gvk(), &one.key.namespace, &one.key.name)
+                .await
+            {
+                Ok(stored) => {
+                    in_use.extend(stored.at(&["data", OBJECT]).map(of).into_iter().flatten());
+                }
+                Err(Error::NotFound { .. }) => {}
+                Err(error) => {
+                    tracing::debug!(app = %self.app.key(), obj = %one.key, %error, "Copies of inputs are kept");
+                    return;
+                }
+            }
+        }
+        for one in copies.into_iter().filter(|one| !in_use.contains(&one.key)) {
+            let options = DeleteOptions {
+                uid: Some(one.uid.clone()),
+                ..DeleteOptions::default()
+            };
+            if let Err(error) = self.writer.delete(&self.ctx, &one.key, &options).await {
+                tracing::warn!(app = %self.app.key(), obj = %one.key, %error, "Copy of an input not deleted");
+            }
+        }
     }
 
     /// Takes those targets from a rollout that Git does not give it any more.
@@ -357,6 +441,11 @@ impl Walk<'_> {
             }
         }
     }
+}
+
+/// Says whether an object that belongs to a rollout is a copy of a ConfigMap or Secret.
+fn is_copy(one: &LiveObject) -> bool {
+    Input::of(&one.key.group, &one.key.kind).is_some()
 }
 
 /// Returns the version that a stored object of a target is.

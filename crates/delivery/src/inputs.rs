@@ -18,8 +18,10 @@ use tokio::time::Instant;
 use crate::runner::Runner;
 use crate::target::{Ctx, Version};
 
-/// Templates and Secrets are read again after this time.
-const FRESH: Duration = Duration::from_secs(15);
+/// Templates and Secrets are read when a step begins, and again after this time: an analysis is judged by what it began with.
+const FRESH: Duration = Duration::from_mins(5);
+/// Targets whose steps begin together share what was read.
+const TOGETHER: Duration = Duration::from_secs(2);
 /// Templates in templates are followed so often.
 const ROUNDS: usize = 10;
 
@@ -36,6 +38,8 @@ pub(crate) enum Unplanned {
 #[derive(Default)]
 pub(crate) struct Inputs {
     read: Option<Read>,
+    /// Where each target was when templates were last read for it: version and step.
+    places: BTreeMap<String, (String, usize)>,
     /// Objects that were handed over, by target: the one that is wanted now.
     versions: BTreeMap<String, (WantedVersion, Arc<Value>)>,
 }
@@ -53,16 +57,21 @@ impl Inputs {
         &mut self,
         runner: &Runner,
         rollout: &ModelRollout,
+        (target, index): (&str, usize),
         versions: (&str, &str),
     ) -> Result<Lowered, Unplanned> {
         let generation = rollout.metadata.generation;
+        let place = (versions.1.to_owned(), index);
+        let has_moved = self.places.get(target) != Some(&place);
+        let limit = if has_moved { TOGETHER } else { FRESH };
         let is_fresh = self
             .read
             .as_ref()
-            .is_some_and(|read| read.at.elapsed() < FRESH && read.generation == generation);
+            .is_some_and(|read| read.at.elapsed() < limit && read.generation == generation);
         if !is_fresh {
             self.read = Some(gather(runner, rollout).await.map_err(Unplanned::Unread)?);
         }
+        self.places.insert(target.to_owned(), place);
         let Some(read) = &self.read else {
             return Err(Unplanned::Unread("templates are not known yet".to_owned()));
         };
@@ -74,7 +83,12 @@ impl Inputs {
             secrets: read.secrets.clone(),
             ..Values::default()
         };
-        lower::plan(&rollout.spec, &read.templates, &values).map_err(Unplanned::Invalid)
+        let lowered = lower::plan(&rollout.spec, &read.templates, &values);
+        lowered.map_err(|problem| {
+            // A template that is missing or wrong may be there, or right, the next time.
+            self.read = None;
+            Unplanned::Invalid(problem)
+        })
     }
 
     /// Returns the object of a version that a sync handed over.

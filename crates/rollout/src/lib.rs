@@ -10,6 +10,7 @@
 //! - [`plan`]: the steps, and what they ask for at any place.
 //! - [`machine`]: the state machine: state, observation and time to actions and decisions.
 //! - [`route`]: weights in the objects that route traffic.
+//! - [`managed`]: routes by header and mirrors in them.
 //! - [`version`]: what of an object makes its version, and what its pods use.
 //! - [`fit`]: whether new pods fit, before anything is touched.
 //! - [`simulate`]: a simulated target, for tests and for replaying recorded metrics.
@@ -34,6 +35,7 @@ pub mod expression;
 pub mod fit;
 pub mod judge;
 pub mod machine;
+pub mod managed;
 pub mod plan;
 pub mod route;
 pub mod simulate;

@@ -88,6 +88,9 @@ pub struct Warmup {
 /// A route by headers.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 pub struct HeaderRoute {
+    /// Its place among the routes of a rollout: the first one that matches takes a request.
+    #[serde(default)]
+    pub rank: u32,
     /// Name.
     pub name: String,
     /// Header, operator (`exact`, `prefix`, `regex`) and value; empty ends the route.
@@ -97,10 +100,30 @@ pub struct HeaderRoute {
 /// A copy of requests.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 pub struct MirrorRoute {
+    /// Its place among the routes of a rollout.
+    #[serde(default)]
+    pub rank: u32,
     /// Name.
     pub name: String,
     /// Share of requests, 0 ends the route.
     pub percentage: u32,
+    /// Requests that are copied: one of these holds; all requests when empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub matches: Vec<RouteMatch>,
+}
+
+/// What a request looks like: all that is said must hold.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Default, Debug, Serialize, Deserialize)]
+pub struct RouteMatch {
+    /// Operator (`exact`, `prefix`, `regex`) and value of the method.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub method: Option<(String, String)>,
+    /// Operator and value of the path.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<(String, String)>,
+    /// Header, operator and value.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub headers: Vec<(String, String, String)>,
 }
 
 /// How traffic is split.
@@ -108,10 +131,10 @@ pub struct MirrorRoute {
 pub struct Traffic {
     /// Share of the new version, 0 to 100; the stable version has the rest.
     pub canary: u32,
-    /// Routes by headers, sorted.
+    /// Routes by headers, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub headers: Vec<HeaderRoute>,
-    /// Copies, sorted.
+    /// Copies, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub mirrors: Vec<MirrorRoute>,
     /// The route is being changed: what takes it there has not done all of it, so that no target is reached yet.
@@ -123,6 +146,21 @@ impl Traffic {
     /// Says whether the new version gets any request.
     pub fn uses_canary(&self) -> bool {
         self.canary > 0 || !self.headers.is_empty() || !self.mirrors.is_empty()
+    }
+
+    /// Returns the split in words: `10 %`, `0 %, route beta by header, mirror shadow`.
+    pub fn words(&self) -> String {
+        let mut words = format!("{} %", self.canary);
+        for route in &self.headers {
+            words.push_str(", route ");
+            words.push_str(&route.name);
+            words.push_str(" by header");
+        }
+        for route in &self.mirrors {
+            words.push_str(", mirror ");
+            words.push_str(&route.name);
+        }
+        words
     }
 }
 

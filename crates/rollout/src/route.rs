@@ -71,14 +71,39 @@ pub enum Error {
         /// Where.
         path: &'static str,
     },
+    /// The object has no way to say it.
+    #[error("routes by header and mirrors cannot be said in this object")]
+    Unsupported,
+    /// No rule that names the stable version takes requests that a route asks for.
+    #[error("no rule for the stable version takes requests that the route {route} asks for")]
+    NothingMatches {
+        /// The route.
+        route: String,
+    },
+    /// A rule has a mirror of its own.
+    #[error(
+        "a rule copies its requests already, so that the mirror {route} has no place: remove one of them"
+    )]
+    Mirrored {
+        /// The route.
+        route: String,
+    },
+    /// A condition cannot be written.
+    #[error("route {route}: {what}")]
+    Condition {
+        /// The route.
+        route: String,
+        /// What is wrong with it.
+        what: &'static str,
+    },
 }
 
 /// Where an object keeps a list of backends with weights.
-struct Table {
+pub(crate) struct Table {
     /// Name of the list in `spec`.
-    list: &'static str,
+    pub(crate) list: &'static str,
     /// Name of the backends in an item of the list, when the list is one of rules.
-    inner: Option<&'static str>,
+    pub(crate) inner: Option<&'static str>,
     /// Path to the name in a backend.
     name: &'static [&'static str],
     weight: &'static str,
@@ -90,7 +115,7 @@ struct Table {
 }
 
 impl Router {
-    fn table(self) -> Option<Table> {
+    pub(crate) fn table(self) -> Option<Table> {
         let table = |list, inner, name, weight, path| Table {
             list,
             inner,
@@ -244,7 +269,7 @@ impl Router {
 const NGINX: &str = "nginx.ingress.kubernetes.io/";
 
 /// Lets the write fail when the object has changed since it was read.
-fn guard(patch: &mut Value, live: &Value) {
+pub(crate) fn guard(patch: &mut Value, live: &Value) {
     if let (Some(version), Value::Object(patch)) =
         (live.pointer("/metadata/resourceVersion"), patch)
     {
@@ -313,7 +338,7 @@ pub fn promote_standard(live: &Value, names: &Names) -> Result<Value, Error> {
 }
 
 impl Table {
-    fn name<'a>(&self, backend: &'a Value) -> Option<&'a str> {
+    pub(crate) fn name<'a>(&self, backend: &'a Value) -> Option<&'a str> {
         let found = self
             .name
             .iter()
@@ -350,7 +375,7 @@ impl Table {
         }
     }
 
-    fn read(&self, live: &Value, names: &Names) -> Result<u32, Error> {
+    pub(crate) fn read(&self, live: &Value, names: &Names) -> Result<u32, Error> {
         let mut found: Option<u32> = None;
         for backends in self.lists(live)? {
             let names_stable = backends
@@ -406,7 +431,7 @@ impl Table {
         })
     }
 
-    fn write(&self, live: &Value, names: &Names, weight: u32) -> Result<Value, Error> {
+    pub(crate) fn write(&self, live: &Value, names: &Names, weight: u32) -> Result<Value, Error> {
         let shape = || Error::Shape { path: self.path };
         let mut outer = live
             .pointer(&format!("/spec/{}", self.list))
@@ -476,7 +501,7 @@ impl Table {
         Ok(true)
     }
 
-    fn rename(&self, backend: &mut Value, name: &str) {
+    pub(crate) fn rename(&self, backend: &mut Value, name: &str) {
         let Some((last, path)) = self.name.split_last() else {
             return;
         };

@@ -17,6 +17,7 @@ use driftless_api::analysis::{
 use driftless_api::duration;
 use driftless_api::rollout::strategy::{
     Analysis as ApiAnalysis, BlueGreen as ApiBlueGreen, Canary, HeaderMatch,
+    RouteMatch as ApiRouteMatch, StringMatch,
 };
 use driftless_api::rollout::{
     ModelRolloutSpec, OnFailure as ApiOnFailure, Problem, Step as ApiStep, validation,
@@ -24,7 +25,7 @@ use driftless_api::rollout::{
 use driftless_rollout::judge::Analysis;
 use driftless_rollout::machine::Which;
 use driftless_rollout::plan::{
-    Approval, BlueGreen, HeaderRoute, MirrorRoute, OnFailure, Plan, Scale, Step, Warmup,
+    Approval, BlueGreen, HeaderRoute, MirrorRoute, OnFailure, Plan, RouteMatch, Scale, Step, Warmup,
 };
 use jiff::SignedDuration;
 
@@ -137,9 +138,11 @@ impl<'a> Ctx<'a> {
 
     fn steps(&mut self, at: &str, canary: &Canary) -> Result<Vec<Step>, Problem> {
         let steps = canary.steps.iter().enumerate();
-        steps
-            .map(|(index, step)| self.step(&format!("{at}.steps[{index}]"), index, step))
-            .collect()
+        let steps =
+            steps.map(|(index, step)| self.step(&format!("{at}.steps[{index}]"), index, step));
+        let mut steps = steps.collect::<Result<Vec<Step>, Problem>>()?;
+        rank(&mut steps, canary);
+        Ok(steps)
     }
 
     fn step(&mut self, at: &str, index: usize, step: &ApiStep) -> Result<Step, Problem> {
@@ -186,14 +189,17 @@ impl<'a> Ctx<'a> {
         }
         if let Some(route) = &step.set_header_route {
             return Ok(Step::SetHeaderRoute(HeaderRoute {
+                rank: 0,
                 name: route.name.clone(),
                 matches: route.r#match.iter().map(header).collect(),
             }));
         }
         if let Some(route) = &step.set_mirror_route {
             return Ok(Step::SetMirrorRoute(MirrorRoute {
+                rank: 0,
                 name: route.name.clone(),
-                percentage: percent(route.percentage.unwrap_or(0)),
+                percentage: percent(route.share()),
+                matches: route.r#match.iter().map(route_match).collect(),
             }));
         }
         Err(problem(at, "the step says nothing"))
@@ -323,8 +329,44 @@ struct Gathered<'a> {
     args: Vec<&'a Argument>,
 }
 
+/// Puts routes in the order of `managedRoutes`, or else of the steps that begin them.
+fn rank(steps: &mut [Step], canary: &Canary) {
+    let routing = canary.traffic_routing.as_deref();
+    let managed = routing.map_or(&[][..], |routing| &routing.managed_routes);
+    let mut order: Vec<String> = managed.iter().map(|route| route.name.clone()).collect();
+    for step in steps {
+        let (name, rank) = match step {
+            Step::SetHeaderRoute(route) => (&route.name, &mut route.rank),
+            Step::SetMirrorRoute(route) => (&route.name, &mut route.rank),
+            _ => continue,
+        };
+        let place = order.iter().position(|known| known == name);
+        *rank = place.unwrap_or_else(|| {
+            order.push(name.clone());
+            order.len() - 1
+        }) as u32;
+    }
+}
+
 fn header(header: &HeaderMatch) -> (String, String, String) {
-    let value = &header.header_value;
+    let (operator, text) = compared(&header.header_value);
+    (header.header_name.clone(), operator, text)
+}
+
+fn route_match(route: &ApiRouteMatch) -> RouteMatch {
+    let header = |(name, value): (&String, &StringMatch)| {
+        let (operator, text) = compared(value);
+        (name.clone(), operator, text)
+    };
+    RouteMatch {
+        method: route.method.as_ref().map(compared),
+        path: route.path.as_ref().map(compared),
+        headers: route.headers.iter().map(header).collect(),
+    }
+}
+
+/// Returns operator and text of a comparison.
+fn compared(value: &StringMatch) -> (String, String) {
     let texts = [
         ("exact", &value.exact),
         ("prefix", &value.prefix),
@@ -332,11 +374,7 @@ fn header(header: &HeaderMatch) -> (String, String, String) {
     ];
     let set = texts.into_iter().find(|(_, text)| !text.is_empty());
     let (operator, text) = set.map_or(("exact", ""), |(name, text)| (name, text.as_str()));
-    (
-        header.header_name.clone(),
-        operator.to_owned(),
-        text.to_owned(),
-    )
+    (operator.to_owned(), text.to_owned())
 }
 
 fn percent(number: i64) -> u32 {

@@ -75,6 +75,9 @@ object! {
         quarantine: Option<Quarantine>,
         /// What to do when new pods do not fit beside the old ones.
         capacity: Option<Capacity>,
+        /// Whether ConfigMaps and Secrets of the same Application that the pods use are copied for each version, so that a change
+        /// of them is a new version; on when absent.
+        versioned_inputs: Option<bool>,
         /// Stops before the next step, until it is false again.
         paused: bool,
         /// Number of decisions kept in the status; 20 when absent, at most 100.

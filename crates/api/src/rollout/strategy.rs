@@ -1,5 +1,7 @@
 //! The steps. Names are Argo Rollouts' own where the meaning is the same.
 
+use std::collections::BTreeMap;
+
 use crate::analysis::{Argument, DryRun, MeasurementRetention, Metric, TemplateRef};
 use crate::object::object;
 use crate::value::IntOrString;
@@ -174,14 +176,47 @@ object! {
 }
 
 object! {
-    /// Sends copies of requests to the new version. Without `percentage` or with 0 the route of that name ends.
+    /// Sends copies of requests to the new version; its answers are dropped. With neither `percentage` nor `match`, or with
+    /// `percentage` 0, the route of that name ends.
     SetMirrorRoute {
         required {
             /// Name.
             name: String,
         }
-        /// Share of requests that are copied, 0 to 100.
+        /// Share of requests that are copied, 0 to 100; all of them when absent.
         percentage: Option<i64>,
+        /// Requests that are copied: those for which one of these holds; all when absent.
+        r#match: Vec<RouteMatch>,
+    }
+}
+
+impl SetMirrorRoute {
+    /// Returns the share of requests that are copied; 0 ends the route.
+    pub fn share(&self) -> i64 {
+        let all = if self.r#match.is_empty() { 0 } else { 100 };
+        self.percentage.unwrap_or(all)
+    }
+}
+
+object! {
+    /// What a request looks like: all that is set must hold.
+    RouteMatch {
+        /// Its method.
+        method: Option<StringMatch>,
+        /// Its path.
+        path: Option<StringMatch>,
+        /// Its headers, by name.
+        headers: BTreeMap<String, StringMatch>,
+    }
+}
+
+object! {
+    /// Names a route that a rollout makes.
+    ManagedRoute {
+        required {
+            /// Name.
+            name: String,
+        }
     }
 }
 
@@ -244,6 +279,9 @@ object! {
         nginx: Option<NginxRouting>,
         /// By the number of pods behind one Service.
         replicas: Option<crate::value::RawObject>,
+        /// Routes of `setHeaderRoute` and `setMirrorRoute`: the first one that matches takes a request, and all of them come
+        /// before other rules. In the order of the steps when absent.
+        managed_routes: Vec<ManagedRoute>,
     }
 }
 

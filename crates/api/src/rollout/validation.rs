@@ -237,6 +237,7 @@ impl Check {
         self.at_least(&name, canary.abort_scale_down_delay_seconds, 0);
         self.routing(at, canary.traffic_routing.as_deref());
         self.steps(&format!("{at}.steps"), &canary.steps);
+        self.managed_routes(at, canary);
     }
 
     fn routing(&mut self, at: &str, routing: Option<&super::strategy::TrafficRouting>) {
@@ -252,6 +253,35 @@ impl Check {
             self.add(&at, "set one router, not several");
         }
         self.unknown(&at, &routing.extra);
+    }
+
+    /// Routes that are listed at all are listed in full: the order among the others would be a guess.
+    fn managed_routes(&mut self, at: &str, canary: &Canary) {
+        let routing = canary.traffic_routing.as_deref();
+        let managed = routing.map_or(&[][..], |routing| &routing.managed_routes);
+        let mut listed = BTreeSet::new();
+        for (index, route) in managed.iter().enumerate() {
+            let at = format!("{at}.trafficRouting.managedRoutes[{index}]");
+            if route.name.is_empty() {
+                self.add(format!("{at}.name"), "required");
+            } else if !listed.insert(route.name.as_str()) {
+                self.add(at, format!("{} is there twice", route.name));
+            }
+        }
+        if managed.is_empty() {
+            return;
+        }
+        for (index, step) in canary.steps.iter().enumerate() {
+            let header = step.set_header_route.as_ref().map(|route| &route.name);
+            let mirror = step.set_mirror_route.as_ref().map(|route| &route.name);
+            for name in header.into_iter().chain(mirror) {
+                if !name.is_empty() && !listed.contains(name.as_str()) {
+                    let message =
+                        format!("{name:?} is not in trafficRouting.managedRoutes: list it there");
+                    self.add(format!("{at}.steps[{index}]"), message);
+                }
+            }
+        }
     }
 
     fn steps(&mut self, at: &str, steps: &[Step]) {
@@ -306,9 +336,10 @@ impl Check {
             if let Some(route) = &step.set_mirror_route {
                 let at = format!("{at}.setMirrorRoute");
                 self.between(&format!("{at}.percentage"), route.percentage, 0, 100);
-                if route.percentage.unwrap_or(0) == 0 {
+                if route.share() == 0 {
                     self.ends_route(&at, &route.name, &mut routes);
                 } else {
+                    self.mirror_route(&at, route);
                     routes.insert(&route.name);
                 }
             }
@@ -335,13 +366,36 @@ impl Check {
             if header.header_name.is_empty() {
                 self.add(format!("{at}.headerName"), "required");
             }
-            let value = &header.header_value;
-            let set = [&value.exact, &value.prefix, &value.regex];
-            if set.iter().filter(|text| !text.is_empty()).count() != 1 {
-                self.add(
-                    format!("{at}.headerValue"),
-                    "set one of exact, prefix and regex",
-                );
+            self.string_match(&format!("{at}.headerValue"), &header.header_value);
+        }
+    }
+
+    fn string_match(&mut self, at: &str, value: &super::strategy::StringMatch) {
+        let set = [&value.exact, &value.prefix, &value.regex];
+        if set.iter().filter(|text| !text.is_empty()).count() != 1 {
+            self.add(at, "set one of exact, prefix and regex");
+        }
+        self.unknown(at, &value.extra);
+    }
+
+    fn mirror_route(&mut self, at: &str, route: &super::strategy::SetMirrorRoute) {
+        if route.name.is_empty() {
+            self.add(format!("{at}.name"), "required");
+        }
+        self.unknown(at, &route.extra);
+        for (index, wanted) in route.r#match.iter().enumerate() {
+            let at = format!("{at}.match[{index}]");
+            self.unknown(&at, &wanted.extra);
+            if wanted.method.is_none() && wanted.path.is_none() && wanted.headers.is_empty() {
+                self.add(&at, "set method, path or headers");
+            }
+            for (name, value) in [("method", &wanted.method), ("path", &wanted.path)] {
+                if let Some(value) = value {
+                    self.string_match(&format!("{at}.{name}"), value);
+                }
+            }
+            for (name, value) in &wanted.headers {
+                self.string_match(&format!("{at}.headers.{name}"), value);
             }
         }
     }

@@ -4,7 +4,7 @@
 //! leaves the transition to the rollout. What Git says decides what is governed ([`Governance`]); the live rollout says
 //! what has become of a version ([`Standing`], [`Course`]).
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt::Write as _;
 
 use driftless_api::ModelRollout;
@@ -17,6 +17,8 @@ use driftless_core::{GroupVersionKind, ResourceKey};
 use driftless_engine::annotation::Annotations;
 use driftless_engine::sync::Governor;
 use driftless_engine::tracking::Tracking;
+use driftless_kube::Live;
+use driftless_kube::live::{LiveObject, Lookup};
 use driftless_manifest::Object;
 use driftless_rollout::version;
 use serde_json::Value;
@@ -118,6 +120,28 @@ impl Governance {
         self.moved.get(key)
     }
 
+    /// Returns the ConfigMaps, Secrets and claims that the pods of targets use as they are now: what Git does not have any more
+    /// is kept until no version uses it.
+    pub fn inputs_in_use(&self, live: &Live) -> HashSet<ResourceKey> {
+        let mut in_use = HashSet::new();
+        let mut keys: Vec<&ResourceKey> = self.governed.keys().collect();
+        keys.sort();
+        for key in keys {
+            let found = match live.lookup(key) {
+                Lookup::Found(found) => Some(found),
+                Lookup::Unreadable(why) => why.last,
+                Lookup::Missing | Lookup::UnknownKind | Lookup::NotLoaded => None,
+            };
+            let Some(object) = found.as_deref().and_then(LiveObject::parse) else {
+                continue;
+            };
+            for (input, name) in version::inputs(&object.to_value()) {
+                in_use.insert(ResourceKey::new("", input.kind(), &key.namespace, &name));
+            }
+        }
+        in_use
+    }
+
     /// Returns why an object must not be written.
     pub fn refusal(&self, key: &ResourceKey) -> Option<&str> {
         self.refusals.get(key).map(String::as_str)
@@ -129,6 +153,27 @@ impl Governance {
     }
 }
 
+/// Returns the targets of valid rollouts whose inputs are versioned, by place, with their rollout.
+pub(crate) fn versioned(objects: &[DesiredObject]) -> Vec<(usize, ResourceKey)> {
+    let is_hook = |one: &DesiredObject| Annotations::of(&one.object).hook.is_hook();
+    let rollouts: Vec<Rollout<'_>> = objects
+        .iter()
+        .filter(|one| is_rollout(&one.object) && !is_hook(one))
+        .map(Rollout::read)
+        .filter(|rollout| rollout.problem.is_none() && rollout.versions_inputs)
+        .collect();
+    if rollouts.is_empty() {
+        return Vec::new();
+    }
+    let places = objects.iter().enumerate();
+    places
+        .filter_map(|(index, one)| {
+            let rollout = rollouts.iter().find(|rollout| rollout.governs(one))?;
+            (!is_hook(one)).then(|| (index, rollout.key.clone()))
+        })
+        .collect()
+}
+
 /// A desired rollout, as far as it can be read.
 struct Rollout<'a> {
     key: &'a ResourceKey,
@@ -136,6 +181,8 @@ struct Rollout<'a> {
     by_label: Option<TargetSelector>,
     /// Routes and Services that it names.
     moves: Vec<ResourceKey>,
+    /// Whether what its targets use is versioned with them.
+    versions_inputs: bool,
     problem: Option<String>,
 }
 
@@ -164,6 +211,7 @@ impl<'a> Rollout<'a> {
             moves: part(&one.object, "strategy")
                 .map(|strategy| moves(&strategy, &one.key.namespace))
                 .unwrap_or_default(),
+            versions_inputs: part(&one.object, "versionedInputs").unwrap_or(true),
             problem,
         }
     }
@@ -261,7 +309,7 @@ fn unmarked(object: &Object, tracking: &Tracking) -> Value {
     Value::Object(map)
 }
 
-fn name_of(value: &Value) -> String {
+pub(crate) fn name_of(value: &Value) -> String {
     let mut hash = Sha256::new();
     hash_value(value, &mut hash);
     let mut name = String::with_capacity(VERSION_LENGTH + 1);

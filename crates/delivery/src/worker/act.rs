@@ -256,8 +256,9 @@ impl Worker {
         let Some(transition) = state.transition() else {
             return Ok(());
         };
-        let step = transition.index;
-        let is_running = |known: &Warming| known.is_running && known.step == step;
+        let (step, since) = (transition.index, transition.since);
+        let is_of = move |known: &Warming| known.step == step && known.since == since;
+        let is_running = |known: &Warming| known.is_running && is_of(known);
         if self
             .signal
             .inbox
@@ -287,25 +288,24 @@ impl Worker {
         let version = transition.version.clone();
         {
             let mut inbox = self.signal.inbox.lock();
+            // What was answered before a restart is in the state.
+            let (sent, succeeded) = transition.warmed.unwrap_or_default();
+            let begun = || Warming {
+                step,
+                since,
+                done: Warmed {
+                    version: version.clone(),
+                    sent,
+                    succeeded,
+                },
+                is_running: false,
+            };
             let known = inbox
                 .warming
                 .entry(job.name.to_owned())
-                .or_insert_with(|| Warming {
-                    step,
-                    done: Warmed {
-                        version: version.clone(),
-                        sent: 0,
-                        succeeded: 0,
-                    },
-                    is_running: false,
-                });
-            if known.step != step || known.done.version != version {
-                known.step = step;
-                known.done = Warmed {
-                    version,
-                    sent: 0,
-                    succeeded: 0,
-                };
+                .or_insert_with(begun);
+            if !is_of(known) || known.done.version != version {
+                *known = begun();
             }
             known.is_running = true;
         }
@@ -315,11 +315,7 @@ impl Worker {
         tokio::spawn(async move {
             let succeeded = warm::send(&cluster, &request, number).await;
             let mut inbox = signal.inbox.lock();
-            if let Some(known) = inbox
-                .warming
-                .get_mut(&name)
-                .filter(|known| known.step == step)
-            {
+            if let Some(known) = inbox.warming.get_mut(&name).filter(|known| is_of(known)) {
                 known.done.sent += number;
                 known.done.succeeded += succeeded;
                 known.is_running = false;
@@ -334,7 +330,8 @@ impl Worker {
         let transition = state.transition()?;
         let inbox = self.signal.inbox.lock();
         let known = inbox.warming.get(name)?;
-        (known.step == transition.index).then(|| known.done.clone())
+        let is_it = known.step == transition.index && known.since == transition.since;
+        is_it.then(|| known.done.clone())
     }
 }
 

@@ -372,7 +372,11 @@ impl Worker {
             .unwrap_or_default();
         let runner = Arc::clone(&self.runner);
         let versions = (view.stable_version.as_str(), canary.as_str());
-        self.inputs.plan(&runner, job.rollout, versions).await
+        let index = state.transition().map_or(0, |transition| transition.index);
+        let place = (job.name, index);
+        self.inputs
+            .plan(&runner, job.rollout, place, versions)
+            .await
     }
 
     async fn observed(

@@ -62,6 +62,8 @@ struct Inbox {
 /// A warm-up of one step of one version.
 struct Warming {
     step: usize,
+    /// When the step began: one that is tried again counts anew.
+    since: Timestamp,
     done: Warmed,
     is_running: bool,
 }

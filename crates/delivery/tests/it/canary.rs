@@ -238,3 +238,49 @@ async fn a_newer_version_replaces_one_on_its_way() {
     as_in_git(&world, "v1").await;
     assert_eq!(world.target().await.get("quarantined"), None);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn routes_by_header_and_mirrors_come_before_others_and_go() {
+    let world = World::new("headers").await;
+    let beta = json!({"name": "beta", "match": [{"headerName": "X-Beta", "headerValue": {"exact": "yes"}}]});
+    let shadow =
+        json!({"name": "shadow", "percentage": 20, "match": [{"path": {"prefix": "/v1"}}]});
+    let steps = json!([{"setCanaryScale": {"replicas": 1}}, {"setHeaderRoute": beta},
+        {"setMirrorRoute": shadow}, {"pause": {}}, {"setWeight": 100}]);
+    world.model("Deployment", steps).await;
+    world
+        .hand_over("fraud", "v2", &workload("Deployment", "v2", 2))
+        .await;
+    world
+        .status("/waitingFor", json!("WaitingForApproval"))
+        .await;
+    let route = world.get("HTTPRoute", "fraud").await;
+    let rules = route["spec"]["rules"].as_array().unwrap();
+    let git = crate::dev::route();
+    let own = git["spec"]["rules"].as_array().unwrap().len();
+    assert_eq!(rules.len(), own + 2, "{rules:?}");
+    assert_eq!(rules[0]["matches"][0]["headers"][0]["name"], "X-Beta");
+    assert_eq!(rules[0]["backendRefs"][0]["name"], "fraud-canary");
+    assert_eq!(rules[0]["backendRefs"].as_array().unwrap().len(), 1);
+    let copy = &rules[1]["filters"][0]["requestMirror"];
+    assert_eq!(copy["backendRef"]["name"], "fraud-canary");
+    assert_eq!(copy["percent"], 20);
+    assert_eq!(rules[1]["matches"][0]["path"]["value"], "/v1");
+
+    // A hand on them is put back.
+    let mut changed = route["spec"]["rules"].clone();
+    changed.as_array_mut().unwrap().remove(0);
+    world
+        .patch("HTTPRoute", "fraud", json!({"spec": {"rules": changed}}))
+        .await;
+    world.decided("TrafficChangedOutside").await;
+    world
+        .until("the rule is back", async || {
+            world.get("HTTPRoute", "fraud").await["spec"] == route["spec"]
+        })
+        .await;
+
+    world.command("abort").await;
+    world.status("/phase", json!("Degraded")).await;
+    as_in_git(&world, "v1").await;
+}

@@ -406,6 +406,143 @@ async fn drift_is_healed_to_what_served_while_a_version_is_kept_out() {
         .await;
 }
 
+/// A model whose pods use these ConfigMaps.
+fn model_with(image: &str, maps: &[&str]) -> String {
+    let mut model: Value = serde_json::from_str(&model(image)).unwrap();
+    let from = maps
+        .iter()
+        .map(|name| json!({"configMapRef": {"name": name}}));
+    model["spec"]["template"]["spec"]["containers"][0]["envFrom"] = from.collect();
+    text(&model)
+}
+
+fn fixed(name: &str) -> String {
+    let mut fixed: Value = serde_json::from_str(&config_map(name, "x")).unwrap();
+    fixed["immutable"] = true.into();
+    text(&fixed)
+}
+
+/// Returns the ConfigMap that the live target's pods use.
+async fn used(world: &World) -> Value {
+    let live = world.live(TARGET, "fraud").await.unwrap();
+    let path = "/spec/template/spec/containers/0/envFrom/0/configMapRef/name";
+    let name = live.pointer(path).and_then(Value::as_str).unwrap();
+    world.live(Kind::CONFIG_MAP, name).await.unwrap()
+}
+
+#[tokio::test]
+async fn what_a_version_uses_is_versioned_with_it() {
+    let world = given("roll-inputs")
+        .await
+        .file("model.yaml", model_with("1", &["limits"]))
+        .file("limits.yaml", config_map("limits", "low"))
+        .when()
+        .sync()
+        .then()
+        .expect(succeeded())
+        .expect(handed_over("1"))
+        .expect(synced())
+        .await;
+    let first = used(&world).await;
+    let name = first["metadata"]["name"].as_str().unwrap().to_owned();
+    assert!(name.starts_with("limits-"), "{name}");
+    assert_eq!(first["immutable"], true);
+    answer(
+        &world,
+        json!({"phase": "Healthy", "stableVersion": "wanted"}),
+    )
+    .await;
+    let before = wanted(&world).await["version"].clone();
+    // New content alone is a new version, which does not reach the pods that serve.
+    let world = world
+        .when()
+        .commit_file("limits.yaml", config_map("limits", "high"))
+        .sync()
+        .then()
+        .expect(succeeded())
+        .expect(value("limits", "high"))
+        .expect(synced())
+        .await;
+    assert_ne!(wanted(&world).await["version"], before);
+    assert_eq!(used(&world).await, first);
+    let stored = wanted(&world).await["controllerRevision"].clone();
+    let stored = world
+        .live(Kind::CONTROLLER_REVISION, stored.as_str().unwrap())
+        .await
+        .unwrap();
+    let path = "/data/object/spec/template/spec/containers/0/envFrom/0/configMapRef/name";
+    let second = stored.pointer(path).and_then(Value::as_str).unwrap();
+    assert_ne!(second, name);
+    let second = world.live(Kind::CONFIG_MAP, second).await.unwrap();
+    assert_ne!(second["data"], first["data"]);
+}
+
+#[tokio::test]
+async fn what_git_drops_stays_while_pods_use_it() {
+    let world = given("roll-kept")
+        .await
+        .file("model.yaml", model_with("1", &["fixed-1"]))
+        .file("fixed.yaml", fixed("fixed-1"))
+        .when()
+        .sync()
+        .then()
+        .expect(succeeded())
+        .expect(handed_over("1"))
+        .await;
+    answer(
+        &world,
+        json!({"phase": "Healthy", "stableVersion": "wanted"}),
+    )
+    .await;
+    let first = wanted(&world).await["version"].clone();
+    let world = world
+        .when()
+        .commit_file("fixed.yaml", fixed("fixed-2"))
+        .commit_file("model.yaml", model_with("2", &["fixed-2"]))
+        .sync_with(json!({"prune": true}))
+        .then()
+        .expect(succeeded())
+        .expect(handed_over("2"))
+        .expect(exists(Kind::CONFIG_MAP, "fixed-2"))
+        .expect(exists(Kind::CONFIG_MAP, "fixed-1"))
+        .await;
+    answer(
+        &world,
+        json!({"phase": "Progressing", "stableVersion": first, "canaryVersion": "wanted"}),
+    )
+    .await;
+    let world = world
+        .when()
+        .refresh()
+        .then()
+        .expect(settled())
+        .expect(synced())
+        .await;
+    // The rollout ends, and nobody uses it any more.
+    let new: Value = serde_json::from_str(&model_with("2", &["fixed-2"])).unwrap();
+    TARGET
+        .merge(
+            &world.client,
+            &world.namespace,
+            "fraud",
+            json!({"spec": new["spec"]}),
+        )
+        .await;
+    answer(
+        &world,
+        json!({"phase": "Healthy", "stableVersion": "wanted", "canaryVersion": null}),
+    )
+    .await;
+    world
+        .when()
+        .sync_with(json!({"prune": true}))
+        .then()
+        .expect(succeeded())
+        .expect(absent(Kind::CONFIG_MAP, "fixed-1"))
+        .expect(synced())
+        .await;
+}
+
 #[tokio::test]
 async fn a_rollback_hands_the_old_version_over() {
     let world = second_version("roll-back", json!({})).await;

@@ -285,6 +285,9 @@ pub struct Transition {
     /// Why an analysis is open.
     open: Option<String>,
     complete_since: Option<Timestamp>,
+    /// Requests of the warm-up at work that were answered, and answered well.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warmed: Option<(u32, u32)>,
 }
 
 impl Transition {
@@ -785,6 +788,7 @@ impl Machine<'_> {
             released: false,
             open: None,
             complete_since: None,
+            warmed: None,
         })
     }
 

@@ -247,8 +247,9 @@ impl Machine<'_> {
                 self.decide(
                     Reason::TrafficMoved,
                     format!(
-                        "the live route gives {} % to {}",
-                        target.canary, transition.version
+                        "the live route gives {} to {}",
+                        target.words(),
+                        transition.version
                     ),
                 );
             }
@@ -271,14 +272,17 @@ impl Machine<'_> {
         if transition.verified && (!live.moving || live.canary != target.canary) {
             transition.verified = false;
             let text = format!(
-                "the route gives {} % to {} and should give {} %: it is written again",
-                live.canary, transition.version, target.canary
+                "the route gives {} to {} and should give {}: it is written again",
+                live.words(),
+                transition.version,
+                target.words()
             );
             self.decide(Reason::TrafficChangedOutside, text);
         }
         let text = format!(
-            "the route is to give {} % to {}",
-            target.canary, transition.version
+            "the route is to give {} to {}",
+            target.words(),
+            transition.version
         );
         self.actions.push(Action::SetTraffic(target));
         Some(Settled::NotYet(Reason::TrafficMoving, text))

@@ -22,6 +22,7 @@ impl Transition {
         self.since = now;
         self.progressed = now;
         self.run = None;
+        self.warmed = None;
         self.lost = 0;
         if self.open.take().is_some() {
             self.background = None;
@@ -340,13 +341,17 @@ impl Machine<'_> {
         }
     }
 
-    fn warm(&mut self, transition: &Transition, warmup: Warmup) -> Verdict {
+    fn warm(&mut self, transition: &mut Transition, warmup: Warmup) -> Verdict {
         let warmed = self
             .observed
             .warmed
             .as_ref()
             .filter(|warmed| warmed.version == transition.version);
-        let (sent, succeeded) = warmed.map_or((0, 0), |warmed| (warmed.sent, warmed.succeeded));
+        // Whoever goes on after us begins with what was answered until now.
+        if let Some(warmed) = warmed {
+            transition.warmed = Some((warmed.sent, warmed.succeeded));
+        }
+        let (sent, succeeded) = transition.warmed.unwrap_or_default();
         let text = format!(
             "{succeeded} of {sent} requests succeeded, {} wanted",
             warmup.requests

@@ -477,6 +477,7 @@ fn a_deleted_target_leaves_nothing() {
 fn routes_by_header_come_and_go() {
     let route = |matches: Vec<(String, String, String)>| {
         Step::SetHeaderRoute(HeaderRoute {
+            rank: 0,
             name: "testers".into(),
             matches,
         })
@@ -534,4 +535,57 @@ fn the_same_inputs_give_the_same_decisions() {
     assert!(text.len() < 20_000, "{}", text.len());
     let again: driftless_rollout::machine::State = serde_json::from_str(&text).unwrap();
     assert_eq!(again, first.state);
+}
+
+#[test]
+fn a_warm_up_goes_on_where_it_was_when_the_process_restarts() {
+    use driftless_rollout::fit::Verdict;
+    use driftless_rollout::machine::{Action, Input, Observed, State, Track, Warmed, advance};
+    let plan = plan(vec![
+        Step::Warmup(Warmup {
+            requests: 50,
+            success_rate: 1.0,
+            timeout: s(300),
+        }),
+        Step::SetWeight(10),
+        Step::Pause(None),
+    ]);
+    let track = |version: &str| Track {
+        version: version.into(),
+        replicas: 1,
+        ready: 1,
+    };
+    let mut observed = Observed {
+        blocked: None,
+        wanted: Some("v2".into()),
+        replicas: 1,
+        stable: Some(track("v1")),
+        canary: Some(track("v2")),
+        traffic: Ok(Traffic::default()),
+        fit: Some(Verdict::Surge),
+        warmed: Some(Warmed {
+            version: "v2".into(),
+            sent: 40,
+            succeeded: 40,
+        }),
+    };
+    let step = |state: State, observed: &Observed, at: i64| {
+        let input = Input {
+            observed,
+            commands: &[],
+            answers: &[],
+            now: t(at),
+        };
+        advance(&plan, state, input)
+    };
+    let begun = step(State::default(), &observed, 0);
+    let stored = serde_json::to_value(&begun.state).unwrap();
+    // Who goes on knows of no request.
+    observed.warmed = None;
+    let outcome = step(serde_json::from_value(stored).unwrap(), &observed, 1);
+    let wanted = Action::Warm {
+        version: "v2".into(),
+        requests: 10,
+    };
+    assert_eq!(outcome.actions, [wanted]);
 }

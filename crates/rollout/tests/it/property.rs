@@ -59,6 +59,7 @@ fn step() -> impl Strategy<Value = Step> {
             vec![]
         };
         Step::SetHeaderRoute(HeaderRoute {
+            rank: 0,
             name: "r".into(),
             matches,
         })
@@ -71,7 +72,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::SetScale(Scale::MatchTraffic)),
         1 => Just(Step::Warmup(Warmup { requests: 5, success_rate: 1.0, timeout: s(100) })),
         1 => any::<bool>().prop_map(header),
-        1 => (0..50_u32).prop_map(|percentage| Step::SetMirrorRoute(MirrorRoute { name: "m".into(), percentage })),
+        1 => (0..50_u32).prop_map(|percentage| Step::SetMirrorRoute(MirrorRoute { rank: 0, name: "m".into(), percentage, matches: Vec::new() })),
     ]
 }
 

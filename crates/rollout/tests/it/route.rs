@@ -1,6 +1,7 @@
 //! Weights in live objects: written, read back, and refused where they would be a guess.
 
 use driftless_manifest::merge_patch::apply;
+use driftless_rollout::plan::{HeaderRoute, MirrorRoute, RouteMatch, Traffic};
 use driftless_rollout::route::{Names, Router, promote_standard};
 use serde_json::{Value, json};
 
@@ -186,5 +187,217 @@ fn promotion_keeps_the_name_of_the_pods() {
     assert_eq!(
         promoted,
         json!({"spec": {"predictor": {"name": "fraud-canary", "model": {"storageUri": "s3://v2"}}}})
+    );
+}
+
+fn by_header(rank: u32, name: &str, value: &str) -> HeaderRoute {
+    HeaderRoute {
+        rank,
+        name: name.into(),
+        matches: vec![("X-Beta".into(), "exact".into(), value.into())],
+    }
+}
+
+fn mirror(percentage: u32, path: Option<(&str, &str)>) -> MirrorRoute {
+    let path = path.map(|(how, value)| (how.to_owned(), value.to_owned()));
+    let matches = path.map(|path| RouteMatch {
+        path: Some(path),
+        ..RouteMatch::default()
+    });
+    MirrorRoute {
+        rank: 5,
+        name: "shadow".into(),
+        percentage,
+        matches: matches.into_iter().collect(),
+    }
+}
+
+#[test]
+fn routes_by_header_and_mirrors_are_read_back_and_leave_nothing() {
+    for (router, live) in [
+        (Router::HttpRoute, http_route()),
+        (Router::VirtualService, virtual_service()),
+    ] {
+        let begun = merged(
+            live.clone(),
+            &router.write(&live, &names(), &Traffic::default()).unwrap(),
+        );
+        let steps = [
+            (0, vec![by_header(1, "beta", "yes")], vec![]),
+            (
+                20,
+                vec![by_header(1, "beta", "yes")],
+                vec![mirror(10, None)],
+            ),
+            (
+                20,
+                vec![by_header(0, "first", "1"), by_header(1, "beta", "no")],
+                vec![mirror(100, Some(("exact", "/v1/predict")))],
+            ),
+            (100, vec![], vec![]),
+            (0, vec![], vec![]),
+        ];
+        let mut live = begun.clone();
+        for (canary, headers, mirrors) in steps {
+            let traffic = Traffic {
+                canary,
+                headers,
+                mirrors,
+            };
+            live = merged(
+                live.clone(),
+                &router.write(&live, &names(), &traffic).unwrap(),
+            );
+            assert_eq!(
+                router.read(&live, &names()),
+                Ok(traffic.clone()),
+                "{router:?} {live}"
+            );
+            let again = router.write(&live, &names(), &traffic).unwrap();
+            assert_eq!(merged(live.clone(), &again), live);
+        }
+        // The annotation's map may stay, empty.
+        assert_eq!(live["spec"], begun["spec"]);
+        assert_eq!(
+            live.pointer("/metadata/annotations/driftless.dev~1routes"),
+            None
+        );
+    }
+}
+
+#[test]
+fn our_rules_come_first_and_keep_paths() {
+    let traffic = Traffic {
+        canary: 30,
+        headers: vec![by_header(0, "beta", "yes")],
+        mirrors: vec![mirror(25, Some(("exact", "/v1/predict")))],
+    };
+    let live = http_route();
+    let live = merged(
+        live.clone(),
+        &Router::HttpRoute.write(&live, &names(), &traffic).unwrap(),
+    );
+    let rules = live["spec"]["rules"].as_array().unwrap();
+    // Two for the header, two for the mirror (one under `/v1`, one under `/`), four from before.
+    assert_eq!(rules.len(), 8);
+    assert_eq!(
+        rules[0],
+        json!({
+            "matches": [{"path": {"value": "/v1"}, "headers": [{"type": "Exact", "name": "X-Beta", "value": "yes"}]}],
+            "backendRefs": [{"name": "fraud-canary", "port": 80, "weight": 1}],
+        })
+    );
+    assert_eq!(
+        rules[3]["filters"],
+        json!([{"type": "RequestMirror", "requestMirror": {
+            "backendRef": {"group": "", "kind": "Service", "name": "fraud-canary", "port": 8080}, "percent": 25}}])
+    );
+    assert_eq!(
+        rules[3]["matches"],
+        json!([{"path": {"type": "Exact", "value": "/v1/predict"}}])
+    );
+    let live = virtual_service();
+    let live = merged(
+        live.clone(),
+        &Router::VirtualService
+            .write(&live, &names(), &traffic)
+            .unwrap(),
+    );
+    let http = live["spec"]["http"].as_array().unwrap();
+    assert_eq!(http.len(), 3);
+    assert_eq!(http[0]["name"], "beta");
+    assert_eq!(
+        http[0]["match"],
+        json!([{"headers": {"x-beta": {"exact": "yes"}}}])
+    );
+    assert_eq!(
+        http[0]["route"][0]["destination"]["host"],
+        "fraud-canary.models.svc.cluster.local"
+    );
+    assert_eq!(http[1]["mirrorPercentage"], json!({"value": 25.0}));
+    assert_eq!(http[1]["match"], json!([{"uri": {"exact": "/v1/predict"}}]));
+    assert_eq!(http[2]["name"], "main");
+}
+
+#[test]
+fn a_hand_on_our_rules_is_seen() {
+    let traffic = Traffic {
+        canary: 10,
+        headers: vec![by_header(0, "beta", "yes")],
+        ..Traffic::default()
+    };
+    let live = http_route();
+    let live = merged(
+        live.clone(),
+        &Router::HttpRoute.write(&live, &names(), &traffic).unwrap(),
+    );
+    let mut changed = live.clone();
+    changed["spec"]["rules"][0]["matches"][0]["headers"][0]["value"] = json!("no");
+    let seen = Router::HttpRoute.read(&changed, &names()).unwrap();
+    assert_ne!(seen, traffic);
+    assert!(seen.uses_canary());
+    let mut gone = live.clone();
+    gone["spec"]["rules"].as_array_mut().unwrap().remove(0);
+    let seen = Router::HttpRoute.read(&gone, &names()).unwrap();
+    assert_ne!(seen, traffic);
+    for broken in [changed, gone] {
+        let patch = Router::HttpRoute
+            .write(&broken, &names(), &traffic)
+            .unwrap();
+        assert_eq!(merged(broken, &patch)["spec"], live["spec"]);
+    }
+    // What the API server fills in is no hand.
+    let mut filled = live;
+    filled["spec"]["rules"][0]["backendRefs"][0]["group"] = json!("");
+    assert_eq!(Router::HttpRoute.read(&filled, &names()), Ok(traffic));
+}
+
+#[test]
+fn nginx_looks_at_one_header_and_copies_nothing() {
+    let live = json!({"metadata": {"annotations": {"a": "b"}}});
+    for (how, tail, value) in [
+        ("exact", "value", "v+"),
+        ("prefix", "pattern", "^v\\+"),
+        ("regex", "pattern", "v+"),
+    ] {
+        let mut traffic = Traffic {
+            canary: 10,
+            headers: vec![by_header(0, "beta", "v+")],
+            ..Traffic::default()
+        };
+        traffic.headers[0].matches[0].1 = how.to_owned();
+        let patch = Router::NginxCanary
+            .write(&live, &names(), &traffic)
+            .unwrap();
+        let with = merged(live.clone(), &patch);
+        let annotation = |name: &str| {
+            &with["metadata"]["annotations"][format!("nginx.ingress.kubernetes.io/{name}")]
+        };
+        assert_eq!(annotation("canary-by-header"), "X-Beta");
+        assert_eq!(annotation(&format!("canary-by-header-{tail}")), value);
+        assert_eq!(Router::NginxCanary.read(&with, &names()), Ok(traffic));
+        let plain = Traffic {
+            canary: 10,
+            ..Traffic::default()
+        };
+        let patch = Router::NginxCanary.write(&with, &names(), &plain).unwrap();
+        let without = merged(with.clone(), &patch);
+        assert_eq!(Router::NginxCanary.read(&without, &names()), Ok(plain));
+        assert_eq!(
+            without["metadata"]["annotations"]
+                .as_object()
+                .unwrap()
+                .len(),
+            3
+        );
+    }
+    let traffic = Traffic {
+        mirrors: vec![mirror(10, None)],
+        ..Traffic::default()
+    };
+    assert!(
+        Router::NginxCanary
+            .write(&live, &names(), &traffic)
+            .is_err()
     );
 }

@@ -348,11 +348,6 @@ impl Target for Workload {
     }
 
     async fn set_traffic(&self, cx: &Ctx, traffic: &Traffic) -> Result<()> {
-        if !traffic.headers.is_empty() || !traffic.mirrors.is_empty() {
-            return Err(Error::Refused(
-                "routes by header and mirrors are not carried out for this kind".to_owned(),
-            ));
-        }
         let look = self.look(cx).await?;
         Routing::of(cx)
             .set(
@@ -360,7 +355,7 @@ impl Target for Workload {
                 cx,
                 look.target.as_ref(),
                 look.canary.as_ref(),
-                traffic.canary,
+                traffic,
             )
             .await
     }
@@ -383,7 +378,7 @@ impl Target for Workload {
         let routing = Routing::of(cx);
         if look.target.is_none() {
             // There is nobody to give it to; what is left of the route must not name what goes.
-            routing.write(cx, 0).await?;
+            routing.write(cx, &Traffic::default()).await?;
         }
         let Some(canary) = look.canary else {
             return routing.clean(self, cx).await;

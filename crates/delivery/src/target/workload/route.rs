@@ -4,6 +4,8 @@
 //! for the stable version's hash, too; the canary's Service asks for the canary's. Without a route this pin alone moves
 //! traffic: on the old pods at weight 0, on the new ones at 100, on neither in between.
 
+use std::collections::BTreeSet;
+
 use driftless_api::rollout::Problem;
 use driftless_core::GroupVersionKind;
 use driftless_kube::write::Propagation;
@@ -121,16 +123,30 @@ impl Routing {
             .canary
             .iter()
             .flat_map(|canary| &canary.steps);
+        let mut headers = BTreeSet::new();
         for (index, step) in steps.enumerate() {
-            for (name, is_set) in [
+            let at = format!("{}.steps[{index}]", self.at);
+            let named = [
                 ("setHeaderRoute", step.set_header_route.is_some()),
                 ("setMirrorRoute", step.set_mirror_route.is_some()),
-            ] {
-                if is_set {
-                    add(
-                        format!("{}.steps[{index}].{name}", self.at),
-                        format!("not carried out for {}: use setWeight", cx.gvk.kind),
-                    );
+            ];
+            for (name, _) in named.iter().filter(|(_, is_set)| *is_set) {
+                if self.is_by_replicas() {
+                    let message = "needs trafficRouting by httpRoute, virtualService or nginx: a Service alone does not look at requests";
+                    add(format!("{at}.{name}"), message.to_owned());
+                }
+            }
+            if let By::Nginx(_) = self.by {
+                if step.set_mirror_route.is_some() {
+                    let message = "NGINX copies all requests of an Ingress to a URL, not a share of them to a Service: use httpRoute or virtualService";
+                    add(format!("{at}.setMirrorRoute"), message.to_owned());
+                }
+                if let Some(route) = &step.set_header_route {
+                    headers.insert(route.name.as_str());
+                    if route.r#match.len() > 1 || headers.len() > 1 {
+                        let message = "NGINX looks at one header of one route: leave one, or use httpRoute or virtualService";
+                        add(format!("{at}.setHeaderRoute"), message.to_owned());
+                    }
                 }
             }
             if step.warmup.is_some() && self.stable.is_empty() {
@@ -178,14 +194,19 @@ impl Routing {
         let weight = match &self.by {
             By::Route(router, gvk, name) => {
                 let route = cx.read_needed(gvk, name, "the rollout names it").await?;
-                let weight = router.weight(&route, &self.names());
-                weight.map_err(|error| Error::Refused(format!("{} {name}: {error}", gvk.kind)))?
+                let traffic = router.read(&route, &self.names());
+                return traffic
+                    .map_err(|error| Error::Refused(format!("{} {name}: {error}", gvk.kind)));
             }
             By::Nginx(name) => match cx.read(&ingress(), &format!("{name}-canary")).await? {
                 None => 0,
-                Some(route) => Router::NginxCanary
-                    .weight(&route, &self.names())
-                    .map_err(|error| Error::Refused(format!("Ingress {name}-canary: {error}")))?,
+                Some(route) => {
+                    return Router::NginxCanary
+                        .read(&route, &self.names())
+                        .map_err(|error| {
+                            Error::Refused(format!("Ingress {name}-canary: {error}"))
+                        });
+                }
             },
             By::Replicas => {
                 let asked = canary
@@ -286,19 +307,20 @@ impl Routing {
         cx: &Ctx,
         target: Option<&Value>,
         canary: Option<&Value>,
-        weight: u32,
+        traffic: &Traffic,
     ) -> Result<()> {
         if let By::Replicas = self.by {
+            let weight = traffic.canary;
             return self.set_by_replicas(kind, cx, target, canary, weight).await;
         }
-        if weight > 0 {
+        if traffic.uses_canary() {
             let canary = canary.ok_or_else(|| {
                 Error::Refused("the new version is not there: it gets no traffic".to_owned())
             })?;
             self.open(kind, cx, canary).await?;
             cx.has_endpoints(&self.canary).await?;
         }
-        self.write(cx, weight).await
+        self.write(cx, traffic).await
     }
 
     async fn set_by_replicas(
@@ -325,14 +347,14 @@ impl Routing {
         self.pin(kind, cx, &self.stable, hash.as_deref()).await
     }
 
-    /// Writes a weight to the route, with the version it was read at.
-    pub(super) async fn write(&self, cx: &Ctx, weight: u32) -> Result<()> {
+    /// Writes the route, with the version it was read at.
+    pub(super) async fn write(&self, cx: &Ctx, traffic: &Traffic) -> Result<()> {
         let (router, gvk, name) = match &self.by {
             By::Route(router, gvk, name) => (*router, gvk.clone(), name.clone()),
             By::Nginx(name) => {
                 let canary = format!("{name}-canary");
                 if cx.read(&ingress(), &canary).await?.is_none() {
-                    if weight == 0 {
+                    if !traffic.uses_canary() {
                         return Ok(());
                     }
                     self.make_ingress(cx, name, &canary).await?;
@@ -345,7 +367,7 @@ impl Routing {
             let live = cx.read_needed(&gvk, &name, "the rollout names it").await?;
             let refused = |error| Error::Refused(format!("{} {name}: {error}", gvk.kind));
             let mut patch = router
-                .patch(&live, &self.names(), weight)
+                .write(&live, &self.names(), traffic)
                 .map_err(refused)?;
             if let Some(list) = list_of(router)
                 && annotation(&live, BEFORE).is_none()
@@ -354,14 +376,47 @@ impl Routing {
                     .pointer(&format!("/spec/{list}"))
                     .cloned()
                     .unwrap_or_default();
-                patch["metadata"]["annotations"] = json!({BEFORE: before.to_string()});
+                patch["metadata"]["annotations"][BEFORE] = before.to_string().into();
             }
             match cx.patch(&gvk, &name, &patch).await {
                 Err(error) if error.is_conflict() && round + 1 < ROUNDS => {}
-                other => return other.map(drop),
+                Ok(written) => {
+                    return self
+                        .verify(cx, (router, &gvk, &name), &written, traffic)
+                        .await;
+                }
+                Err(error) => return Err(error),
             }
         }
         Ok(())
+    }
+
+    /// Takes mirrors back that the API server did not keep as they were written: an older version of the Gateway API drops
+    /// the share, and would copy every request.
+    async fn verify(
+        &self,
+        cx: &Ctx,
+        (router, gvk, name): (Router, &GroupVersionKind, &str),
+        written: &Value,
+        traffic: &Traffic,
+    ) -> Result<()> {
+        let is_kept = |live: &Traffic| live.mirrors == traffic.mirrors;
+        let live = router.read(written, &self.names());
+        if traffic.mirrors.is_empty() || live.as_ref().is_ok_and(is_kept) {
+            return Ok(());
+        }
+        let without = Traffic {
+            mirrors: Vec::new(),
+            ..traffic.clone()
+        };
+        let patch = router.write(written, &self.names(), &without);
+        let patch = patch.map_err(|error| Error::Refused(error.to_string()))?;
+        cx.patch(gvk, name, &patch).await?;
+        Err(Error::Refused(format!(
+            "{} {name} does not keep a mirror as it was written: a share of requests needs version 1.3 of the Gateway API, \
+             100 % does not",
+            gvk.kind
+        )))
     }
 
     async fn make_ingress(&self, cx: &Ctx, stable: &str, name: &str) -> Result<()> {
@@ -402,9 +457,9 @@ impl Routing {
         }
         if !matches!(self.by, By::Replicas) {
             let live = self.traffic(kind, cx, None).await?;
-            if live.canary > 0 {
+            if live.uses_canary() {
                 cx.has_endpoints(&self.stable).await?;
-                self.write(cx, 0).await?;
+                self.write(cx, &Traffic::default()).await?;
             }
         }
         if *kind == Workload::Deployment {
@@ -459,10 +514,8 @@ impl Routing {
                 else {
                     return Ok(());
                 };
-                if router
-                    .weight(&live, &self.names())
-                    .is_ok_and(|weight| weight > 0)
-                {
+                let traffic = router.read(&live, &self.names());
+                if traffic.is_ok_and(|traffic| traffic.uses_canary()) {
                     return Err(Error::Refused(format!(
                         "{} {name} still sends traffic to {}",
                         gvk.kind, self.canary
