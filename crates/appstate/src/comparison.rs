@@ -4,7 +4,7 @@
 //! the spec and the cluster are the same, each object's verdict when its two sides are. What cannot be read makes the
 //! comparison [`Comparison::complete`]` == false` and the status `Unknown`; nothing is pruned on its account.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 use std::time::Duration;
@@ -258,20 +258,20 @@ impl AppState {
     ) -> Comparison {
         let instance = self.instance(&app.key());
         let live = target.cluster.live();
-        live.want(&instance, wanted(&prepared));
+        let kinds = self.kinds_of(app);
+        live.want(&instance, wanted(&prepared, kinds.clone()));
         let readiness = live.settled(&instance, LOAD_LIMIT).await;
         let config = self.config();
         let (ignore, warnings) = config.ignore_rules(app);
         let known = self.last_comparison(&app.key());
-        let asks = config.asks(app);
         let mut pass = Pass {
             app,
+            asks: config.asks(app),
             ignore,
             live,
             config,
             instance: &instance,
             previous: previous.as_deref(),
-            asks,
             questions: Vec::new(),
             known: known
                 .as_deref()
@@ -280,6 +280,7 @@ impl AppState {
             problems: Vec::new(),
             objects: BTreeMap::new(),
             shared: warnings,
+            kinds,
             governance: Governance::of(&prepared.objects, &self.config().tracking),
             rollouts: HashMap::new(),
         };
@@ -423,6 +424,8 @@ struct Pass<'a, 'p> {
     /// The last comparison under the same rules, whatever the revision was.
     known: Option<&'a Comparison>,
     metrics: &'a Metrics,
+    /// The kinds of which the Application has or had objects.
+    kinds: BTreeSet<GroupKind>,
     governance: Governance,
     /// The rollouts that were read in this pass; `None` for one that is not there.
     rollouts: HashMap<ResourceKey, Option<Standing>>,
@@ -578,17 +581,12 @@ impl<'p> Pass<'_, 'p> {
     }
 
     /// Returns the kinds of which the Application has, had or wants objects.
-    fn concerned(&self) -> HashSet<GroupKind> {
-        let known = self.app.status.as_deref().map(|status| &status.resources);
-        let known = known
-            .into_iter()
-            .flatten()
-            .map(|one| GroupKind::new(&*one.group, &*one.kind));
-        let previous = self.previous.into_iter().flat_map(|one| &one.objects);
-        known
-            .chain(self.objects.keys().map(ResourceKey::group_kind))
-            .chain(previous.map(|one| one.key.group_kind()))
-            .collect()
+    fn concerned(&self) -> BTreeSet<GroupKind> {
+        let mut kinds = self.kinds.clone();
+        for key in self.objects.keys() {
+            kinds.insert(key.group_kind());
+        }
+        kinds
     }
 
     /// Adds what the cluster has and Git has not.
@@ -596,7 +594,7 @@ impl<'p> Pass<'_, 'p> {
         let tracked = self.live.tracked(self.instance);
         let is_whole = tracked.unreadable.is_empty() && tracked.loading.is_empty();
         let concerned = if is_whole {
-            HashSet::new()
+            BTreeSet::new()
         } else {
             self.concerned()
         };
@@ -776,7 +774,7 @@ pub(crate) fn parse(live: &LiveObject) -> Option<Object> {
 }
 
 /// The objects that Git names: the live state looks for them wherever they are.
-fn wanted(prepared: &Prepared) -> Wanted {
+fn wanted(prepared: &Prepared, kinds: BTreeSet<GroupKind>) -> Wanted {
     let named = prepared
         .objects
         .iter()
@@ -785,6 +783,7 @@ fn wanted(prepared: &Prepared) -> Wanted {
         objects: named
             .map(|one| (one.object.gvk(), one.key.clone()))
             .collect(),
+        kinds,
     }
 }
 

@@ -296,7 +296,13 @@ impl AppState {
         // A wish of its own: the objects of the Application are asked for apart from it.
         let wish = format!("depends-on:{}", self.instance(&app.key()));
         let objects = vec![(resource.gvk.clone(), key.clone())];
-        live.want(&wish, Wanted { objects });
+        live.want(
+            &wish,
+            Wanted {
+                objects,
+                ..Wanted::default()
+            },
+        );
         live.settled(&wish, LOAD_LIMIT).await;
         let found = live.lookup(&key);
         live.forget(&wish);

@@ -33,11 +33,11 @@ pub mod versioned;
 pub mod view;
 pub mod window;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use driftless_api::{AppProject, Application};
-use driftless_core::{AppKey, Clock, ClusterUrl, Namespace};
+use driftless_core::{AppKey, Clock, ClusterUrl, GroupKind, Namespace};
 use driftless_kube::store::{Store, Stored};
 use driftless_kube::{Clusters, live::ResourceVersion};
 use driftless_source::{Git, Renderer};
@@ -212,6 +212,32 @@ impl AppState {
             .into_iter()
             .flatten()
             .find(|key| self.app(key).is_some())
+    }
+
+    /// Returns the kinds of which the Application has or had objects, as far as anybody knows: its status, its last
+    /// sync and the last comparison say so.
+    pub fn kinds_of(&self, app: &Application) -> BTreeSet<GroupKind> {
+        let status = app.status.as_deref();
+        let listed = status.into_iter().flat_map(|status| &status.resources);
+        let synced = app
+            .operation_state()
+            .and_then(|state| state.sync_result.as_deref());
+        let synced = synced.into_iter().flat_map(|result| &result.resources);
+        let last = self.last_comparison(&app.key());
+        let compared = last.iter().flat_map(|last| &last.objects);
+        let names = listed
+            .map(|one| (&*one.group, &*one.kind))
+            .chain(synced.map(|one| (&*one.group, &*one.kind)))
+            .chain(compared.map(|one| (&*one.key.group, &*one.key.kind)));
+        // Many objects of few kinds, most of them side by side.
+        let mut kinds = BTreeSet::new();
+        let mut before = None;
+        for name in names {
+            if before.replace(name) != Some(name) {
+                kinds.insert(GroupKind::new(name.0, name.1));
+            }
+        }
+        kinds
     }
 
     /// Returns the last comparison.

@@ -5,7 +5,7 @@
 //! that something else owns stay. The finalizer is removed only when everything that must go is known to be gone: a kind
 //! that cannot be read holds it back.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ use driftless_engine::health::NoRules;
 use driftless_engine::sync;
 use driftless_engine::sync::deletion::{Deletion, DeletionHook, Next as HookStep};
 use driftless_engine::sync::option::{AppOptions, Guard};
-use driftless_kube::live::{LiveObject, Readiness};
+use driftless_kube::live::{LiveObject, Readiness, Tracked};
 use driftless_kube::write::{ApplyOptions, DeleteOptions, Propagation};
 use driftless_kube::{Cluster, Wanted, WriteCtx, Writer};
 use driftless_source::Freshness;
@@ -190,6 +190,7 @@ impl Controller {
             &instance,
             Wanted {
                 objects: objects.collect(),
+                kinds: self.state.kinds_of(app),
             },
         );
         match live.settled(&instance, LOAD_LIMIT).await {
@@ -301,7 +302,14 @@ impl Controller {
         let key = app.key();
         let instance = self.state.instance(&key);
         let live = cluster.live();
-        live.want(&instance, Wanted::default());
+        let concerned = self.state.kinds_of(app);
+        live.want(
+            &instance,
+            Wanted {
+                kinds: concerned.clone(),
+                ..Wanted::default()
+            },
+        );
         let readiness = live.settled(&instance, LOAD_LIMIT).await;
         if readiness != Readiness::Settled {
             return Err(driftless_appstate::comparison::not_settled(
@@ -309,26 +317,10 @@ impl Controller {
             ));
         }
         let tracked = live.tracked(&instance);
-        let mut unknown = tracked
-            .unreadable
-            .into_iter()
-            .chain(
-                tracked
-                    .loading
-                    .into_iter()
-                    .map(|kind| (kind, "it is still being loaded".into())),
-            )
-            .peekable();
-        if unknown.peek().is_some() {
-            let concerned = self.kinds_of(app);
-            // A kind that the Application never had anything to do with may be unreadable for ever.
-            if let Some((kind, reason)) =
-                unknown.find(|(kind, _)| kind.kind.is_empty() || concerned.contains(kind))
-            {
-                return Err(format!(
-                    "objects of kind {kind} cannot be read, so it is not known whether all are deleted: {reason}"
-                ));
-            }
+        if let Some((kind, reason)) = unknown(&tracked, &concerned) {
+            return Err(format!(
+                "objects of kind {kind} cannot be read, so it is not known whether all are deleted: {reason}"
+            ));
         }
         let ctx = self
             .state
@@ -376,23 +368,6 @@ impl Controller {
         Ok(all_gone)
     }
 
-    /// Returns the kinds of which the Application has or had objects, as far as anybody knows.
-    fn kinds_of(&self, app: &Application) -> HashSet<GroupKind> {
-        let status = app.status.as_deref();
-        let listed = status.into_iter().flat_map(|status| &status.resources);
-        let synced = app
-            .operation_state()
-            .and_then(|state| state.sync_result.as_deref());
-        let synced = synced.into_iter().flat_map(|result| &result.resources);
-        let last = self.state.last_comparison(&app.key());
-        let compared = last.iter().flat_map(|last| &last.objects);
-        listed
-            .map(|one| GroupKind::new(&*one.group, &*one.kind))
-            .chain(synced.map(|one| GroupKind::new(&*one.group, &*one.kind)))
-            .chain(compared.map(|one| one.key.group_kind()))
-            .collect()
-    }
-
     /// Removes finalizers; Kubernetes deletes the Application when none is left.
     async fn release(&self, app: &Application, which: impl Fn(&str) -> bool) -> Next {
         let left: Vec<&String> = app
@@ -432,6 +407,22 @@ async fn delete_hooks(
             .map_err(|error| format!("deleting hook {key}: {}", render_chain(&error)))?;
     }
     Ok(())
+}
+
+/// Returns a kind that the Application has to do with and whose objects are not known. One that it never had anything
+/// to do with may be unreadable for ever.
+fn unknown<'a>(
+    tracked: &'a Tracked,
+    concerned: &BTreeSet<GroupKind>,
+) -> Option<(&'a GroupKind, &'a str)> {
+    let unreadable = tracked.unreadable.iter().map(|(kind, why)| (kind, &**why));
+    let loading = tracked
+        .loading
+        .iter()
+        .map(|kind| (kind, "it is still being loaded"));
+    unreadable
+        .chain(loading)
+        .find(|(kind, _)| kind.kind.is_empty() || concerned.contains(*kind))
 }
 
 /// Says whether an object must go with its Application.

@@ -322,7 +322,8 @@ impl Controller {
         } else {
             LOAD_LIMIT
         };
-        settle(live, &instance, wanted.clone(), target, limit).await?;
+        let asked = self.asked(app, &wanted);
+        settle(live, &instance, asked, target, limit).await?;
         let present = present(live, &wanted);
         let config = self.state.config();
         let in_sync = self.state.last_comparison(&app.key());
@@ -371,9 +372,17 @@ impl Controller {
             }
         }
         if wanted.len() != before {
-            settle(live, &instance, wanted, target, limit).await?;
+            let asked = self.asked(app, &wanted);
+            settle(live, &instance, asked, target, limit).await?;
         }
         Ok(plan)
+    }
+
+    fn asked(&self, app: &Application, objects: &[(GroupVersionKind, ResourceKey)]) -> Wanted {
+        Wanted {
+            objects: objects.to_vec(),
+            kinds: self.state.kinds_of(app),
+        }
     }
 
     fn options(
@@ -532,11 +541,11 @@ fn migration(app: &Application) -> Migration {
 async fn settle(
     live: &Live,
     instance: &str,
-    objects: Vec<(GroupVersionKind, ResourceKey)>,
+    wanted: Wanted,
     target: &Target,
     limit: Duration,
 ) -> Result<(), Interruption> {
-    live.want(instance, Wanted { objects });
+    live.want(instance, wanted);
     match live.settled(instance, limit).await {
         Readiness::Settled => Ok(()),
         other => Err(Interruption(not_settled(&target.cluster, other))),

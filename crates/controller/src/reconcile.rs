@@ -95,6 +95,10 @@ impl Controller {
         }
         let mut next = match self.state.target(app) {
             Ok(target) => {
+                if refresh.is_some() {
+                    // Whoever asks may have given a right that was missing.
+                    target.cluster.live().retry_unreadable();
+                }
                 self.reconcile_at(app, &target, level, reasons, &mut draft)
                     .await
             }

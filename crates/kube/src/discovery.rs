@@ -181,6 +181,10 @@ const AGGREGATED: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGrou
 
 /// A kind nobody knows makes the cluster asked again, at most this often.
 const MISS_INTERVAL: Duration = Duration::from_secs(2);
+/// The same while definitions of kinds are changing.
+const SHORT_MISS_INTERVAL: Duration = Duration::from_millis(200);
+/// A definition is served at most this long after it changed.
+const UNSETTLED: Duration = Duration::from_secs(5);
 
 /// Keeps the snapshot of one cluster.
 pub(crate) struct Discoverer {
@@ -190,6 +194,8 @@ pub(crate) struct Discoverer {
     generation: watch::Sender<u64>,
     /// One request at a time; when the last one succeeded.
     asking: Mutex<Option<Instant>>,
+    /// When the definition of a kind changed last.
+    defined: RwLock<Option<Instant>>,
 }
 
 impl Discoverer {
@@ -199,6 +205,7 @@ impl Discoverer {
             snapshot: RwLock::default(),
             generation: watch::Sender::new(0),
             asking: Mutex::new(None),
+            defined: RwLock::default(),
         }
     }
 
@@ -208,6 +215,11 @@ impl Discoverer {
 
     pub(crate) fn generations(&self) -> watch::Receiver<u64> {
         self.generation.subscribe()
+    }
+
+    /// Notes that the definition of a kind changed: what is not known now may be in a moment.
+    pub(crate) fn definition_changed(&self) {
+        *self.defined.write() = Some(Instant::now());
     }
 
     /// Asks the cluster.
@@ -244,7 +256,11 @@ impl Discoverer {
         if let Resolved::Known(resource) = find(&self.snapshot.read()) {
             return Ok(resource);
         }
-        if asked.is_none_or(|at| at.elapsed() >= MISS_INTERVAL) {
+        let interval = match *self.defined.read() {
+            Some(at) if at.elapsed() < UNSETTLED => SHORT_MISS_INTERVAL,
+            _ => MISS_INTERVAL,
+        };
+        if asked.is_none_or(|at| at.elapsed() >= interval) {
             let fresh = self.ask().await?;
             *asked = Some(Instant::now());
             self.store(fresh);

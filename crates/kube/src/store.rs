@@ -241,6 +241,7 @@ impl<T: DeserializeOwned + Send + Sync + 'static> Store<T> {
                 field_selector: shared.scope.field_selector.clone(),
                 page: cluster.options().list_page,
                 lists: lists.clone(),
+                again: Arc::default(),
             };
             let sink = StoreSink {
                 namespace,

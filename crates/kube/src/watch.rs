@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 use tokio::time::Instant;
 
 use crate::error::Error;
@@ -28,6 +28,8 @@ pub(crate) struct Source {
     pub(crate) page: u32,
     /// Bounds lists at once per cluster.
     pub(crate) lists: Arc<Semaphore>,
+    /// Ends the wait after a failure.
+    pub(crate) again: Arc<Notify>,
 }
 
 /// What a watch says about one object.
@@ -77,6 +79,11 @@ const FIRST_WAIT: Duration = Duration::from_millis(500);
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 /// A refusal that waiting seldom helps with.
 const REFUSED_WAIT: Duration = Duration::from_mins(1);
+/// A page of a list that takes longer is reported as a failure until it is there, and lets lists of other collections
+/// go first.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// The same where failure is known already.
+const SHORT_PATIENCE: Duration = Duration::from_secs(1);
 /// Waiting for the next bytes of a watch may take as long as the watch itself.
 const WATCH_SLACK: Duration = Duration::from_secs(30);
 const LIST_TIMEOUT: Duration = Duration::from_mins(2);
@@ -203,7 +210,21 @@ impl<S: Sink> Reader<S> {
             tokio::time::sleep(pause(Duration::from_millis(200))).await;
             return;
         }
-        tokio::time::sleep(time).await;
+        tokio::select! {
+            () = tokio::time::sleep(time) => {}
+            () = self.source.again.notified() => {}
+        }
+    }
+
+    /// Reports a collection that is slow to answer, before anybody knows whether it fails.
+    async fn stalled(&mut self, after: Duration) -> bool {
+        self.failing_since.get_or_insert_with(Instant::now);
+        if std::mem::replace(&mut self.reported, true) {
+            return true;
+        }
+        let what = format!("GET {}", self.source.path);
+        let error = Error::Timeout { what, after };
+        self.sink.take(Feed::Failed(error)).await
     }
 
     async fn succeeded(&mut self) -> bool {
@@ -219,7 +240,7 @@ impl<S: Sink> Reader<S> {
     async fn list(&mut self) -> Result<Option<String>, Error> {
         let lists = self.source.lists.clone();
         // The semaphore is never closed.
-        let _slot = lists.acquire().await.ok();
+        let mut slot = lists.acquire().await.ok();
         if !self.sink.take(Feed::ListBegan).await {
             return Ok(None);
         }
@@ -237,7 +258,24 @@ impl<S: Sink> Reader<S> {
                 JSON
             };
             call.timeout = LIST_TIMEOUT;
-            let (_, body) = self.source.transport.fetch(Lane::Read, &call).await?;
+            let transport = self.source.transport.clone();
+            let fetch = transport.fetch(Lane::Read, &call);
+            tokio::pin!(fetch);
+            let patience = if self.reported {
+                SHORT_PATIENCE
+            } else {
+                PATIENCE
+            };
+            let (_, body) = match tokio::time::timeout(patience, &mut fetch).await {
+                Ok(answer) => answer?,
+                Err(_) => {
+                    drop(slot.take());
+                    if !self.stalled(patience).await {
+                        return Ok(None);
+                    }
+                    fetch.await?
+                }
+            };
             let page: Page<'_> = serde_json::from_slice(&body).map_err(|error| Error::Decode {
                 what: format!("the list {}", self.source.path),
                 detail: error.to_string(),

@@ -18,6 +18,7 @@ mod git;
 mod health;
 mod helm;
 mod hooks;
+mod kinds;
 mod kustomize;
 mod lifecycle;
 mod noise;

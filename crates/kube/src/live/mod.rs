@@ -99,6 +99,9 @@ pub struct Tracked {
 pub struct Wanted {
     /// Desired objects: kind at the version Git says, and key.
     pub objects: Vec<(GroupVersionKind, ResourceKey)>,
+    /// Further kinds of which the app has or had objects. It waits for them to be known and hears when that
+    /// changes; a kind that is neither here nor wanted nor tracked is no concern of the app.
+    pub kinds: BTreeSet<GroupKind>,
 }
 
 /// The outcome of waiting.
@@ -177,6 +180,8 @@ struct Inner {
     publisher: Publisher<change::Waiting>,
     /// Notified whenever something may have settled.
     progress: Notify,
+    /// Notified when kinds that cannot be read are worth another attempt.
+    again: Arc<Notify>,
     interner: compact::Interner,
 }
 
@@ -226,6 +231,7 @@ impl Live {
             state: RwLock::new(state),
             publisher: Publisher::default(),
             progress: Notify::new(),
+            again: Arc::default(),
             interner: compact::Interner::default(),
         });
         let (sender, inbox) = mpsc::channel(INBOX);
@@ -242,13 +248,21 @@ impl Live {
     /// Says what an app wants; replaces what it wanted before. Kinds become fully watched and
     /// missing bodies are fetched in the background; wait with [`Live::settled`].
     pub fn want(&self, instance: &str, wanted: Wanted) {
-        let changes = self.0.inner.state.write().want(instance, wanted.objects);
+        let mut state = self.0.inner.state.write();
+        let changes = state.want(instance, wanted.objects, wanted.kinds);
+        drop(state);
         self.after(&changes);
     }
 
     /// Forgets what an app wanted.
     pub fn forget(&self, instance: &str) {
         self.want(instance, Wanted::default());
+    }
+
+    /// Tries kinds that cannot be read again now, rather than when they are due: somebody may have given a right
+    /// or repaired a webhook.
+    pub fn retry_unreadable(&self) {
+        self.0.inner.again.notify_waiters();
     }
 
     /// Waits until everything the app wants and tracks is known or known to be unreadable.

@@ -41,6 +41,11 @@ const REDISCOVER_AFTER: [Duration; 3] = [
 ];
 /// Without any such change discovery is read this often.
 const REDISCOVER_EVERY: Duration = Duration::from_mins(10);
+/// For so long after a start everybody waits for all kinds.
+const LOOK_AROUND: Duration = Duration::from_secs(10);
+/// After a change of somebody's rights, kinds that cannot be read are tried again: the API server takes a moment to
+/// notice.
+const RETRY_AFTER: [Duration; 2] = [Duration::from_millis(300), Duration::from_secs(3)];
 const FETCHES_AT_ONCE: usize = 8;
 /// Waits between attempts to read bodies; after the last one the kind is listed anew.
 const FETCH_AGAIN_AFTER: [Duration; 4] = [
@@ -58,6 +63,10 @@ pub(super) struct Task {
     readers: BTreeMap<GroupKind, (u64, DropGuard)>,
     lists: Arc<Semaphore>,
     rediscover_at: Vec<tokio::time::Instant>,
+    retry_at: Vec<tokio::time::Instant>,
+    has_discovered: bool,
+    /// When looking around ends; `None` before the first discovery and after the end.
+    around_until: Option<tokio::time::Instant>,
 }
 
 impl Task {
@@ -73,6 +82,9 @@ impl Task {
             inbox,
             readers: BTreeMap::new(),
             rediscover_at: Vec::new(),
+            retry_at: Vec::new(),
+            has_discovered: false,
+            around_until: None,
         }
     }
 
@@ -87,6 +99,7 @@ impl Task {
         measure.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             let next_discovery = self.rediscover_at.first().copied();
+            let next_retry = self.retry_at.first().copied();
             tokio::select! {
                 () = stop.cancelled() => return,
                 message = self.inbox.recv() => match message {
@@ -102,6 +115,11 @@ impl Task {
                     self.rediscover_at.remove(0);
                     self.ask_discovery();
                 }
+                () = until(next_retry) => {
+                    self.retry_at.remove(0);
+                    self.inner.again.notify_waiters();
+                }
+                () = until(self.around_until) => self.looked_around(),
                 _ = measure.tick() => self.measure(),
             }
         }
@@ -143,7 +161,11 @@ impl Task {
                 .get_or_create(&labels)
                 .inc_by(events.len() as u64);
             if is_definition(&id.kind) {
+                self.inner.discoverer.definition_changed();
                 self.rediscover();
+            }
+            if &*id.kind.group == "rbac.authorization.k8s.io" {
+                self.retry_soon();
             }
         }
         let mut state = self.inner.state.write();
@@ -189,8 +211,31 @@ impl Task {
     fn discovered(&mut self) {
         let discovery = self.inner.discoverer.snapshot();
         let changes = self.inner.state.write().discovered(&discovery);
+        if !std::mem::replace(&mut self.has_discovered, true) {
+            self.look_around();
+        }
         self.tell(&changes);
         self.run_effects();
+    }
+
+    fn look_around(&mut self) {
+        self.around_until = Some(tokio::time::Instant::now() + LOOK_AROUND);
+    }
+
+    /// The time to look at all kinds is over.
+    fn looked_around(&mut self) {
+        self.around_until = None;
+        if self.inner.state.write().stop_looking_around() {
+            self.inner.progress.notify_waiters();
+        }
+    }
+
+    /// Somebody's rights changed, maybe ours.
+    fn retry_soon(&mut self) {
+        if self.inner.state.read().has_unreadable() {
+            let now = tokio::time::Instant::now();
+            self.retry_at = RETRY_AFTER.iter().map(|after| now + *after).collect();
+        }
     }
 
     /// The cluster came back, or went: a new version of it may serve other kinds.
@@ -211,6 +256,7 @@ impl Task {
         state.restart_all();
         changes.extend(state.discovered(&self.inner.discoverer.snapshot()));
         drop(state);
+        self.look_around();
         self.tell(&changes);
     }
 
@@ -257,6 +303,7 @@ impl Task {
                 field_selector: None,
                 page: self.inner.options.list_page,
                 lists: self.lists.clone(),
+                again: self.inner.again.clone(),
             };
             let sink = KindSink {
                 id: ReaderId {

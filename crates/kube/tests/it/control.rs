@@ -215,7 +215,13 @@ async fn what_may_not_be_read_is_unreadable_not_absent() {
     let objects = [&wanted, &secret]
         .map(|object| (object.gvk(), object.key()))
         .to_vec();
-    live.want("rights", Wanted { objects });
+    live.want(
+        "rights",
+        Wanted {
+            objects,
+            ..Wanted::default()
+        },
+    );
     assert_eq!(
         live.settled("rights", Duration::from_secs(30)).await,
         Readiness::Settled

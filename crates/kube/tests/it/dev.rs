@@ -154,7 +154,13 @@ impl Kube {
             .iter()
             .map(|object| (object.gvk(), object.key()))
             .collect();
-        self.cluster.live().want(instance, Wanted { objects });
+        self.cluster.live().want(
+            instance,
+            Wanted {
+                objects,
+                ..Wanted::default()
+            },
+        );
         let ready = self
             .cluster
             .live()

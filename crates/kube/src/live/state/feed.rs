@@ -90,15 +90,9 @@ impl State {
         if same {
             return;
         }
-        let was_unreadable = matches!(kind.phase, Phase::Unreadable(_));
-        let is_unreadable = matches!(phase, Phase::Unreadable(_));
+        kind.seen |= !matches!(phase, Phase::Loading);
         kind.phase = phase;
-        changes.push(if was_unreadable || is_unreadable {
-            // Whoever asked meanwhile was told so, whatever it has of the kind.
-            self.kind_change_for_all(&id.kind)
-        } else {
-            self.kind_change(&id.kind)
-        });
+        changes.push(self.kind_change(&id.kind));
     }
 
     /// Takes what a reader found.

@@ -60,6 +60,7 @@ impl State {
                 reread: false,
                 epoch: 0,
                 phase: Phase::Loading,
+                seen: false,
                 unlisted: BTreeSet::new(),
                 failed: BTreeMap::new(),
                 listing: BTreeMap::new(),
@@ -146,9 +147,22 @@ impl State {
         for kind in kinds {
             if let Some(known) = self.kinds.get_mut(&kind) {
                 known.reread = true;
+                known.seen = false;
             }
             self.restart(&kind);
         }
+        self.looked_around = false;
+    }
+
+    /// From now on apps wait for their own kinds alone. Returns whether somebody may be waiting for others.
+    pub(in crate::live) fn stop_looking_around(&mut self) -> bool {
+        !std::mem::replace(&mut self.looked_around, true)
+    }
+
+    /// Says whether a kind cannot be read.
+    pub(in crate::live) fn has_unreadable(&self) -> bool {
+        let mut kinds = self.kinds.values();
+        kinds.any(|kind| matches!(kind.phase, Phase::Unreadable(_)))
     }
 
     /// Replaces the exclusions: kinds now excluded are dropped, others appear at the next
@@ -185,14 +199,6 @@ impl State {
         self.restart(kind);
     }
 
-    pub(super) fn kind_change_for_all(&self, kind: &GroupKind) -> Change {
-        let instances: BTreeSet<_> = self.by_instance.keys().chain(self.wants.keys()).collect();
-        Change::Kind {
-            kind: kind.clone(),
-            instances: instances.into_iter().cloned().collect(),
-        }
-    }
-
     pub(super) fn kind_change(&self, kind: &GroupKind) -> Change {
         let mut instances: BTreeSet<Arc<str>> = BTreeSet::new();
         if self.wanted_kinds.contains_key(kind) {
@@ -205,6 +211,13 @@ impl State {
                 }
             }
         }
+        let concerned = self.concerns.iter().collect::<BTreeMap<_, _>>();
+        instances.extend(
+            concerned
+                .into_iter()
+                .filter(|(_, kinds)| kinds.contains(kind))
+                .map(|(instance, _)| instance.clone()),
+        );
         if let Some(known) = self.kinds.get(kind) {
             instances.extend(
                 known

@@ -84,6 +84,8 @@ struct Kind {
     reread: bool,
     epoch: u64,
     phase: Phase,
+    /// Whether its objects were looked at since the last start, with whatever outcome.
+    seen: bool,
     /// Namespaces whose first list of this epoch is not complete.
     unlisted: BTreeSet<Arc<str>>,
     failed: BTreeMap<Arc<str>, Arc<str>>,
@@ -117,6 +119,10 @@ pub(in crate::live) struct State {
     wants: HashMap<Arc<str>, BTreeMap<ResourceKey, GroupVersionKind>>,
     wanted: HashMap<ResourceKey, Instances>,
     wanted_kinds: HashMap<GroupKind, usize>,
+    /// Kinds of which an app has or had objects, beside those it wants.
+    concerns: HashMap<Arc<str>, BTreeSet<GroupKind>>,
+    /// Whether nobody waits any more for kinds that are no concern of theirs.
+    looked_around: bool,
     /// Deleted by ourselves; late watch events about them are ignored.
     tombstones: HashSet<Uid>,
     pub(in crate::live) effects: Vec<Effect>,
@@ -141,6 +147,8 @@ impl State {
             wants: HashMap::new(),
             wanted: HashMap::new(),
             wanted_kinds: HashMap::new(),
+            concerns: HashMap::new(),
+            looked_around: false,
             tombstones: HashSet::new(),
             effects: Vec::new(),
         }

@@ -1,6 +1,6 @@
 //! The state without a cluster: what is kept, what is told, what is asked for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use driftless_core::{GroupKind, GroupVersionKind, ResourceKey};
@@ -195,7 +195,7 @@ fn want(state: &mut State, app: &str, keys: &[ResourceKey]) -> Vec<Change> {
         .iter()
         .map(|key| (GroupVersionKind::new("", "v1", &key.kind), key.clone()))
         .collect::<Vec<_>>();
-    state.want(app, objects)
+    state.want(app, objects, BTreeSet::new())
 }
 
 fn object_changes(changes: &[Change]) -> Vec<(String, Role, Vec<String>)> {
@@ -268,11 +268,16 @@ fn a_kind_that_cannot_be_read_is_unreadable_and_keeps_what_was_seen() {
 }
 
 #[test]
-fn everybody_hears_of_a_kind_that_can_be_read_again() {
+fn whom_a_kind_concerns_hears_that_it_can_be_read_again() {
     let mut world = World::empty();
-    want(&mut world.state, "maps", &[key("ConfigMap", "a")]);
-    want(&mut world.state, "secrets", &[key("Secret", "a")]);
-    world.relist(&[object("ConfigMap", "a", 5)]);
+    let had = BTreeSet::from([GroupKind::new("", "ConfigMap")]);
+    want(&mut world.state, "wants", &[key("ConfigMap", "a")]);
+    want(&mut world.state, "stranger", &[key("Pod", "a")]);
+    world.state.want("had", [], had);
+    world.relist(&[
+        object("ConfigMap", "a", 5),
+        tracked("ConfigMap", "b", 6, "has"),
+    ]);
     let (id, _) = world.reader("ConfigMap");
     world.state.failed(&id, "connection refused");
     let changes = world.state.recovered(&id);
@@ -280,7 +285,59 @@ fn everybody_hears_of_a_kind_that_can_be_read_again() {
         panic!("one change of the kind, not {changes:?}")
     };
     let instances: Vec<&str> = instances.iter().map(|name| &**name).collect();
-    assert_eq!(instances, ["maps", "secrets"]);
+    assert_eq!(instances, ["had", "has", "wants"]);
+}
+
+#[test]
+fn nobody_waits_for_kinds_that_are_no_concern_of_theirs() {
+    let mut world = World::empty();
+    world.relist(&[
+        object("ConfigMap", "a", 5),
+        tracked("Deployment", "d", 6, "has"),
+    ]);
+    want(&mut world.state, "wants", &[key("Deployment", "d")]);
+    let had = BTreeSet::from([GroupKind::new("", "Deployment")]);
+    world.state.want("had", [], had);
+    want(&mut world.state, "stranger", &[key("ConfigMap", "a")]);
+    world.relist(&[
+        object("ConfigMap", "a", 5),
+        tracked("Deployment", "d", 6, "has"),
+    ]);
+    // A kind is defined, and one is listed anew; neither is done.
+    let mut kinds = KINDS.to_vec();
+    kinds.push("New");
+    world.state.stop_looking_around();
+    world.state.discovered(&discovery(&kinds));
+    world.state.restart(&GroupKind::new("", "Deployment"));
+    for (app, settled) in [
+        ("has", false),
+        ("had", false),
+        ("wants", false),
+        ("stranger", true),
+        ("nobody", true),
+    ] {
+        assert_eq!(world.state.is_settled(app), settled, "{app}");
+    }
+}
+
+#[test]
+fn after_a_start_all_kinds_are_looked_at_first() {
+    let mut world = World::new(&KINDS);
+    want(&mut world.state, "app", &[key("ConfigMap", "a")]);
+    world.effects();
+    let (slow, rest) = KINDS.split_first().unwrap();
+    for kind in rest {
+        world.list(kind, &[]);
+    }
+    assert!(
+        !world.state.is_settled("app"),
+        "{slow} may hold its objects"
+    );
+    assert!(world.state.stop_looking_around());
+    assert!(world.state.is_settled("app"));
+    // A new way to read objects: once more.
+    world.state.restart_all();
+    assert!(!world.state.is_settled("app"));
 }
 
 #[test]

@@ -15,6 +15,7 @@ impl State {
         &mut self,
         instance: &str,
         objects: impl IntoIterator<Item = (GroupVersionKind, ResourceKey)>,
+        kinds: BTreeSet<GroupKind>,
     ) -> Vec<Change> {
         let mut changes = Vec::new();
         let wanted: BTreeMap<ResourceKey, GroupVersionKind> =
@@ -34,6 +35,11 @@ impl State {
             .collect();
         if !wanted.is_empty() {
             self.wants.insert(instance.clone(), wanted);
+        }
+        if kinds.is_empty() {
+            self.concerns.remove(&instance);
+        } else {
+            self.concerns.insert(instance.clone(), kinds);
         }
         for key in &added {
             self.wanted
@@ -113,11 +119,22 @@ impl State {
         if self.discovery.is_none() {
             return false;
         }
-        // An app's objects may be of any kind, so all kinds must have been looked at.
+        // An app's objects may be of any kind: after a start all kinds are looked at, as far as that is soon done.
+        // Later nobody waits for kinds of which it has, had and wants no objects: one that is slow, or new, would
+        // hold everybody up. Objects of such a kind that turn out to be the app's are told as changes.
+        if !self.looked_around && !self.kinds.values().all(|kind| kind.seen) {
+            return false;
+        }
+        let is_loading = |kind: &GroupKind| {
+            let known = self.kinds.get(kind);
+            known.is_some_and(|known| matches!(known.phase, Phase::Loading))
+        };
         if self
-            .kinds
-            .values()
-            .any(|kind| matches!(kind.phase, Phase::Loading))
+            .concerns
+            .get(instance)
+            .into_iter()
+            .flatten()
+            .any(is_loading)
         {
             return false;
         }
@@ -128,9 +145,9 @@ impl State {
             .into_iter()
             .flat_map(BTreeMap::keys);
         tracked.chain(wanted).all(|key| {
-            self.kinds
-                .get(&key.group_kind())
-                .is_none_or(|kind| !kind.fetching.contains(key))
+            self.kinds.get(&key.group_kind()).is_none_or(|kind| {
+                !matches!(kind.phase, Phase::Loading) && !kind.fetching.contains(key)
+            })
         })
     }
 }
