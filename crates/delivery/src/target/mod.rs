@@ -3,6 +3,7 @@
 mod cx;
 pub(crate) mod json;
 mod kserve;
+mod seldon;
 mod workload;
 
 use std::collections::BTreeMap;
@@ -162,6 +163,9 @@ pub fn of(kind: &GroupVersionKind) -> Option<Box<dyn Target>> {
         ("apps", "StatefulSet") => Some(Box::new(Workload::StatefulSet)),
         ("serving.kserve.io", "InferenceService") => Some(Box::new(kserve::InferenceService)),
         ("serving.kserve.io", "LLMInferenceService") => Some(Box::new(kserve::LlmInferenceService)),
+        ("machinelearning.seldon.io", "SeldonDeployment") => {
+            Some(Box::new(seldon::SeldonDeployment))
+        }
         _ => None,
     }
 }

@@ -95,6 +95,8 @@ pub(crate) fn gvk(kind: &str) -> GroupVersionKind {
         }
         "InferenceService" => GroupVersionKind::new("serving.kserve.io", "v1beta1", kind),
         "Route" | "Revision" => GroupVersionKind::new("serving.knative.dev", "v1", kind),
+        "SeldonDeployment" => GroupVersionKind::new("machinelearning.seldon.io", "v1", kind),
+        "VirtualService" => GroupVersionKind::new("networking.istio.io", "v1", kind),
         "LLMInferenceService" => GroupVersionKind::new("serving.kserve.io", "v1alpha2", kind),
         "HTTPRoute" => GroupVersionKind::new("gateway.networking.k8s.io", "v1", kind),
         "ModelRollout" => GroupVersionKind::new("driftless.dev", "v1alpha1", kind),
@@ -168,7 +170,7 @@ impl World {
         }
     }
 
-    async fn apply_plain(&self, object: Value) {
+    pub(crate) async fn apply_plain(&self, object: Value) {
         let ctx = WriteCtx::internal(Fence::unfenced());
         let object = Object::from_value(object).unwrap();
         self.cluster

@@ -14,4 +14,5 @@ mod faults;
 mod kinds;
 mod kserve;
 mod llm;
+mod seldon;
 mod serverless;

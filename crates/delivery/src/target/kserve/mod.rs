@@ -97,7 +97,7 @@ async fn default_mode(cx: &Ctx) -> Result<String> {
 }
 
 /// Changes an object as `change` says, which is asked again when somebody else was faster. `None` from it writes nothing.
-async fn edit(
+pub(super) async fn edit(
     cx: &Ctx,
     gvk: &GroupVersionKind,
     name: &str,
@@ -121,7 +121,7 @@ async fn edit(
 }
 
 /// What of the steps no kind of KServe can do.
-fn step_problems(cx: &Ctx, kind: &str) -> Vec<Problem> {
+pub(super) fn step_problems(cx: &Ctx, kind: &str) -> Vec<Problem> {
     let mut problems = Vec::new();
     let canary = cx.spec.strategy.canary.iter();
     let steps = canary.flat_map(|canary| &canary.steps);
