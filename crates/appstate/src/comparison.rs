@@ -16,6 +16,7 @@ use driftless_engine::annotation::{Annotations, COMPARE_OPTIONS, HookType};
 use driftless_engine::diff::{self, IgnoreRule};
 use driftless_engine::health::{self, Health};
 use driftless_engine::sync::Governor;
+use driftless_engine::sync::option::Guard;
 use driftless_engine::sync::progress::images;
 use driftless_kube::live::{Digests, LiveObject, Lookup, Readiness};
 use driftless_kube::{Cluster, Live, Wanted};
@@ -25,6 +26,7 @@ use driftless_source::render::SetDigest;
 
 use crate::config::Config;
 use crate::desired::{Desired, DesiredObject, Prepared};
+use crate::gate::ProjectGate;
 use crate::handover::{Course, Governance, Release, Standing};
 use crate::network::external_urls;
 use crate::prediction::{Asks, Question};
@@ -49,6 +51,10 @@ pub struct ObjectStatus {
     pub is_desired: bool,
     /// Whether it is to be deleted.
     pub requires_pruning: bool,
+    /// Whether it is extra and may be so (`IgnoreExtraneous`): the Application is not out of sync because of it.
+    pub may_be_extra: bool,
+    /// Whether its annotations want somebody to confirm its deletion.
+    pub wants_confirmation: bool,
     /// Whether it is a hook.
     pub hook: bool,
     /// Whether Git says that it runs before (`.0`) or after (`.1`) the Application's objects are deleted.
@@ -114,6 +120,7 @@ impl Comparison {
         self.objects
             .iter()
             .filter(|object| object.status == Some(SyncStatusCode::OutOfSync))
+            .filter(|object| !object.may_be_extra)
     }
 
     /// Says whether nothing but versions that rollouts keep out makes the Application out of sync.
@@ -282,6 +289,7 @@ impl AppState {
             shared: warnings,
             kinds,
             governance: Governance::of(&prepared.objects, &self.config().tracking),
+            gate: self.gate(app, &target.cluster),
             rollouts: HashMap::new(),
         };
         if readiness != Readiness::Settled {
@@ -309,16 +317,12 @@ impl AppState {
             }
         }
         let objects: Vec<ObjectStatus> = objects.into_values().collect();
-        let quarantines = objects
-            .iter()
-            .filter_map(|one| one.release.as_ref()?.quarantine(&one.key));
-        let quarantines: Vec<Condition> = quarantines.collect();
         let complete = problems.is_empty();
         let mut conditions = desired.warnings.clone();
         conditions.extend(prepared.warnings.iter().cloned());
         conditions.extend(shared);
         conditions.extend(shared_warnings(&objects));
-        conditions.extend(quarantines);
+        conditions.extend(quarantines(&objects));
         conditions.extend(self.orphan_warning(target));
         let troubles = ignore.iter().flat_map(IgnoreRule::troubles);
         conditions.extend(troubles.map(|text| crate::config::warning(text.to_owned())));
@@ -391,6 +395,12 @@ fn shared_warnings(objects: &[ObjectStatus]) -> impl Iterator<Item = Condition> 
     messages.map(|message| Condition::new(ConditionType::SharedResourceWarning, message))
 }
 
+/// Tells which versions rollouts keep out.
+fn quarantines(objects: &[ObjectStatus]) -> impl Iterator<Item = Condition> {
+    let releases = objects.iter();
+    releases.filter_map(|one| one.release.as_ref()?.quarantine(&one.key))
+}
+
 fn aggregate(objects: &[ObjectStatus]) -> Health {
     let items: Vec<health::Item> = objects
         .iter()
@@ -427,6 +437,7 @@ struct Pass<'a, 'p> {
     /// The kinds of which the Application has or had objects.
     kinds: BTreeSet<GroupKind>,
     governance: Governance,
+    gate: ProjectGate,
     /// The rollouts that were read in this pass; `None` for one that is not there.
     rollouts: HashMap<ResourceKey, Option<Standing>>,
 }
@@ -467,6 +478,9 @@ impl<'p> Pass<'_, 'p> {
         status.is_live = live.is_some();
         status.images = images(&one.object);
         let parsed = live.as_deref().and_then(parse);
+        status.wants_confirmation |= parsed
+            .as_ref()
+            .is_some_and(|live| wants_confirmation(&Annotations::of(live)));
         status.health = parsed
             .as_ref()
             .and_then(|live| health::assess(live, &*self.config));
@@ -615,7 +629,8 @@ impl<'p> Pass<'_, 'p> {
         }
         let in_use = self.governance.inputs_in_use(self.live);
         for live in tracked.objects {
-            if self.objects.contains_key(&live.key) {
+            // What the project does not permit is none of the Application's business.
+            if self.objects.contains_key(&live.key) || self.gate.check(&live.key).is_err() {
                 continue;
             }
             let sides = (None, Some(live.digests));
@@ -661,12 +676,10 @@ impl<'p> Pass<'_, 'p> {
         // What other objects own (copied annotations) and the destination namespace are not extra.
         if annotations.hook.is_hook() || !live.owners.is_empty() || is_namespace {
             status.hook |= annotations.hook.is_hook();
-        } else if annotations.compare.ignore_extraneous {
-            status.status = Some(SyncStatusCode::Synced);
-            status.requires_pruning = true;
         } else {
             status.status = Some(SyncStatusCode::OutOfSync);
             status.requires_pruning = true;
+            status.may_be_extra = annotations.compare.ignore_extraneous;
         }
         status
     }
@@ -731,6 +744,12 @@ impl ObjectStatus {
     }
 }
 
+/// Says whether an object's annotations want somebody to confirm its deletion.
+fn wants_confirmation(annotations: &Annotations) -> bool {
+    let options = &annotations.options;
+    options.prune == Guard::Confirm || options.delete == Guard::Confirm
+}
+
 fn base(
     key: &ResourceKey,
     gvk: GroupVersionKind,
@@ -744,6 +763,8 @@ fn base(
         is_live: false,
         is_desired: false,
         requires_pruning: false,
+        may_be_extra: false,
+        wants_confirmation: wants_confirmation(annotations),
         hook: annotations.hook.is_hook(),
         deletion_hook: (false, false),
         wave: annotations.wave,
@@ -789,7 +810,8 @@ fn wanted(prepared: &Prepared, kinds: BTreeSet<GroupKind>) -> Wanted {
 
 /// The sync status of all objects together; what is not complete is unknown.
 fn overall(objects: &[ObjectStatus], complete: bool) -> SyncStatusCode {
-    let any = |code: SyncStatusCode| objects.iter().any(|one| one.status.as_ref() == Some(&code));
+    let counted = || objects.iter().filter(|one| !one.may_be_extra);
+    let any = |code: SyncStatusCode| counted().any(|one| one.status.as_ref() == Some(&code));
     if !complete || any(SyncStatusCode::Unknown) {
         SyncStatusCode::Unknown
     } else if any(SyncStatusCode::OutOfSync) {

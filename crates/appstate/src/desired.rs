@@ -467,6 +467,9 @@ impl AppState {
                 object.set_namespace("");
             } else if object.namespace().is_empty() {
                 object.set_namespace(namespace.as_str());
+                if namespace.as_str().is_empty() {
+                    prepared.warnings.push(no_namespace(&object));
+                }
             }
             if let Cow::Owned(rewritten) = normalise_desired(&object) {
                 object = rewritten;
@@ -583,6 +586,19 @@ fn crd_scopes(objects: &[Object]) -> HashMap<GroupKind, bool> {
             ))
         })
         .collect()
+}
+
+/// Tells that an object needs a namespace and nobody names one.
+fn no_namespace(object: &Object) -> Condition {
+    let gvk = object.gvk();
+    let message = format!(
+        "Namespace for {} {}/{}, Kind={} is missing.",
+        object.name(),
+        gvk.group,
+        gvk.version,
+        gvk.kind
+    );
+    Condition::new(ConditionType::InvalidSpecError, message)
 }
 
 /// Says whether a kind is namespaced: as the cluster says, else as a CRD in the same set says, else yes.

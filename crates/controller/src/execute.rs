@@ -347,11 +347,14 @@ impl Controller {
             })
             .collect();
         let mut known: HashSet<ResourceKey> = wanted.iter().map(|(_, key)| key.clone()).collect();
-        let extraneous = extraneous(live, &instance, &known, (target, governance));
+        let gate = self.state.gate(app, &target.cluster);
+        let mut extraneous = extraneous(live, &instance, &known, (target, governance));
+        // What the project does not permit is left alone.
+        extraneous.retain(|object| gate.check(&object.key()).is_ok());
         options.managed = (present.len() + extraneous.len()) as u64;
         let facts = Facts {
             target,
-            gate: self.state.gate(app, &target.cluster),
+            gate,
             tracking: &config.tracking,
             instance: &instance,
             app: &app.key(),
@@ -638,10 +641,8 @@ impl Walk<'_> {
         let result = state.sync_result.get_or_insert_with(Box::default);
         result.resources = self.progress.results().iter().map(result_to_api).collect();
         let policy = self.app.spec.sync_policy.as_deref();
-        if self.plan.options().app.create_namespace {
-            result.managed_namespace_metadata =
-                policy.and_then(|policy| policy.managed_namespace_metadata.clone());
-        }
+        result.managed_namespace_metadata =
+            policy.and_then(|policy| policy.managed_namespace_metadata.clone());
     }
 
     async fn dry_run(&mut self, tasks: &[TaskId]) -> Result<(), Interruption> {

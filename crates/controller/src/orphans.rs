@@ -4,7 +4,7 @@
 //! Such objects concern no Application, so that no change of them is announced. They are counted instead, in memory,
 //! and for those Applications alone whose project wants to know.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ const LOOK: Duration = Duration::from_secs(5);
 
 /// Where orphans are looked for, and how many there were.
 #[derive(Default)]
-pub(crate) struct Orphans(Mutex<HashMap<AppKey, (Target, usize)>>);
+pub(crate) struct Orphans(Mutex<BTreeMap<AppKey, (Target, usize)>>);
 
 impl Orphans {
     /// Forgets an Application.
@@ -53,7 +53,6 @@ impl Controller {
                     changed.push(key.clone());
                 }
             }
-            changed.sort();
             for key in changed {
                 self.queue_paced(key, "orphans-changed");
             }

@@ -11,8 +11,10 @@ use driftless_api::application::{
 };
 use driftless_appstate::comparison::{Comparison, LiveState};
 use driftless_appstate::desired::Failure;
-use driftless_appstate::{Revisions, Target};
-use driftless_core::{AppKey, Class};
+use driftless_appstate::{ProjectRules, Revisions, Target};
+use driftless_core::{AppKey, Class, ResourceKey};
+use driftless_engine::sync::AppOptions;
+use driftless_engine::sync::option::Guard;
 use driftless_source::Freshness;
 use driftless_source::render::CacheUse;
 
@@ -41,6 +43,9 @@ const EVALUATED: &[ConditionType] = &[
     ConditionType::DependencyError,
     ConditionType::OrphanedResourceWarning,
 ];
+
+/// Ours: a rule of `ignoreDifferences` that cannot be used.
+const IGNORE_WARNING: &str = "IgnoreDifferencesWarning";
 
 /// First and longest wait after a failure that may pass by itself.
 const RETRY_FIRST: Duration = Duration::from_secs(2);
@@ -74,6 +79,7 @@ impl Controller {
     async fn reconcile(&self, app: &Application, reasons: &Reasons) -> Next {
         let mut draft = Draft::new(app);
         draft.evaluates(EVALUATED);
+        draft.evaluates(&[ConditionType::from(IGNORE_WARNING)]);
         let refresh = app
             .metadata
             .annotation(annotation::REFRESH)
@@ -272,12 +278,8 @@ impl Controller {
             .conditions
             .iter()
             .for_each(|one| draft.add(one.clone()));
-        self.set_sync(
-            draft,
-            app,
-            comparison.status.clone(),
-            Some(&comparison.desired.revisions),
-        );
+        let code = sync_code(app, comparison, draft);
+        self.set_sync(draft, app, code, Some(&comparison.desired.revisions));
         set_health(
             draft,
             code_of(&comparison.health),
@@ -285,6 +287,9 @@ impl Controller {
             now,
         );
         let persist = self.state.config().persists_health;
+        let options = AppOptions::parse(app.spec.sync_options().iter().map(String::as_str)).0;
+        let all_confirmed = options.prune == Guard::Confirm || options.delete == Guard::Confirm;
+        let rules = self.state.project_rules(app.spec.project());
         let status = &mut draft.status;
         status.resources = comparison
             .objects
@@ -295,7 +300,10 @@ impl Controller {
                 kind: (&one.gvk.kind).into(),
                 namespace: (&one.key.namespace).into(),
                 name: (&one.key.name).into(),
-                status: one.status.clone().unwrap_or_default(),
+                status: match &rules {
+                    Some(rules) if !permits_kind(rules, &one.key) => SyncStatusCode::Unknown,
+                    _ => one.status.clone().unwrap_or_default(),
+                },
                 health: one.health.as_ref().filter(|_| persist).map(|health| {
                     Box::new(HealthStatus {
                         status: code_of(health),
@@ -305,6 +313,7 @@ impl Controller {
                 }),
                 hook: one.hook,
                 requires_pruning: one.requires_pruning,
+                requires_deletion_confirmation: one.wants_confirmation || all_confirmed,
                 sync_wave: i64::from(one.wave),
                 ..ResourceStatus::default()
             })
@@ -440,9 +449,10 @@ impl Controller {
             })
             .collect();
         let policy = app.spec.sync_policy.as_deref();
+        let code = sync_code(app, comparison, draft);
         let decision = automation::decide(&Situation {
             automated,
-            status: &comparison.status,
+            status: &code,
             revisions: &comparison.desired.revisions,
             sources: &target.sources,
             multi_source: app.spec.is_multi_source(),
@@ -567,4 +577,32 @@ fn set_health(draft: &mut Draft, code: HealthStatusCode, message: &str, now: jif
         last_transition_time: Some(since.unwrap_or_else(|| now.into())),
         ..HealthStatus::default()
     });
+}
+
+/// Returns the sync status to show: labels and annotations of the destination namespace are no object of Git's, but
+/// those that the last sync did not give it are a difference.
+fn sync_code(app: &Application, comparison: &Comparison, draft: &Draft) -> SyncStatusCode {
+    let policy = app.spec.sync_policy.as_deref();
+    let wanted = policy.and_then(|policy| policy.managed_namespace_metadata.as_ref());
+    let options = AppOptions::parse(app.spec.sync_options().iter().map(String::as_str)).0;
+    let state = draft.status.operation_state.as_deref();
+    let result = state.and_then(|state| state.sync_result.as_deref());
+    let differs = result.is_some_and(|result| {
+        wanted.is_some() && result.managed_namespace_metadata.as_ref() != wanted
+    });
+    if comparison.status == SyncStatusCode::Synced && options.create_namespace && differs {
+        SyncStatusCode::OutOfSync
+    } else {
+        comparison.status.clone()
+    }
+}
+
+/// Says whether the project permits objects of this kind at all.
+fn permits_kind(rules: &ProjectRules, key: &ResourceKey) -> bool {
+    let kind = key.group_kind();
+    if key.is_namespaced() {
+        rules.permits_namespaced_kind(&kind)
+    } else {
+        rules.permits_cluster_kind(&kind, &key.name)
+    }
 }

@@ -1,9 +1,10 @@
 //! Live state and what counts as a difference.
 
 use driftless_testkit::expect::{
-    absent, condition, exists, live_field, resource, settled, succeeded, sync_status, synced, value,
+    absent, condition, exists, live_field, no_condition, resource, settled, succeeded, sync_status,
+    synced, value,
 };
-use driftless_testkit::manifest::{config_map, crd, deployment};
+use driftless_testkit::manifest::{annotated_config_map, config_map, crd, deployment};
 use driftless_testkit::{Kind, unique};
 use serde_json::json;
 
@@ -131,6 +132,24 @@ async fn an_ignored_field_is_no_drift() {
         .expect(settled())
         .expect(sync_status("Synced"))
         .expect(value("a", "by hand"))
+        .await;
+}
+
+#[tokio::test]
+async fn a_rule_that_cannot_be_used_is_told_until_it_is_corrected() {
+    let rule = |path: &str| json!([{"kind": "ConfigMap", "jqPathExpressions": [path]}]);
+    given("diff-rule")
+        .file("a.yaml", config_map("a", "1"))
+        .spec(json!({"ignoreDifferences": rule(".data[")}))
+        .then()
+        .expect(condition(
+            "IgnoreDifferencesWarning",
+            "spec.ignoreDifferences[0]",
+        ))
+        .when()
+        .patch_app(json!({"spec": {"ignoreDifferences": rule(".data.value")}}))
+        .then()
+        .expect(no_condition("IgnoreDifferencesWarning"))
         .await;
 }
 
@@ -318,5 +337,51 @@ async fn the_server_is_asked_where_the_application_wants_it() {
         .then()
         .expect(resource(Kind::CONFIG_MAP, "a", "OutOfSync"))
         .expect(resource(Kind::DEPLOYMENT, "web", "Synced"))
+        .await;
+}
+
+#[tokio::test]
+async fn an_extra_object_that_may_be_one_leaves_the_application_in_sync() {
+    let tolerated = [("argocd.argoproj.io/compare-options", "IgnoreExtraneous")];
+    let world = given("diff-extra")
+        .file("a.yaml", config_map("a", "1"))
+        .file("b.yaml", annotated_config_map("b", &tolerated))
+        .when()
+        .sync()
+        .then()
+        .expect(synced())
+        .when()
+        .commit_removal("b.yaml")
+        .refresh()
+        .then()
+        .expect(resource(Kind::CONFIG_MAP, "b", "OutOfSync"))
+        .expect(synced())
+        .await;
+    let resources = world.app().await["status"]["resources"].clone();
+    let b = resources
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|one| one["name"] == "b");
+    assert_eq!(b.unwrap()["requiresPruning"], true);
+    world
+        .when()
+        .sync_with(serde_json::json!({"prune": true}))
+        .then()
+        .expect(succeeded())
+        .expect(absent(Kind::CONFIG_MAP, "b"))
+        .await;
+}
+
+#[tokio::test]
+async fn an_object_whose_namespace_nobody_names_is_told() {
+    given("diff-nowhere")
+        .file("a.yaml", config_map("a", "1"))
+        .spec(serde_json::json!({"destination": {"namespace": ""}}))
+        .then()
+        .expect(condition(
+            "InvalidSpecError",
+            "Namespace for a /v1, Kind=ConfigMap is missing.",
+        ))
         .await;
 }

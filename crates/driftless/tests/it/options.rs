@@ -82,6 +82,18 @@ async fn a_prune_that_asks_for_it_waits_for_confirmation() {
         .sync()
         .then()
         .expect(synced())
+        .expect(Expectation::of_app(
+            "b alone to want confirmation",
+            |_, app| {
+                let resources = app["status"]["resources"].clone();
+                let wanting = resources.as_array().into_iter().flatten();
+                let names: Vec<&Value> = wanting
+                    .filter(|one| one["requiresDeletionConfirmation"] == true)
+                    .map(|one| &one["name"])
+                    .collect();
+                Verdict::when(names == ["b"], || resources.to_string())
+            },
+        ))
         .when()
         .commit_removal("b.yaml")
         .sync_with(json!({"prune": true}))

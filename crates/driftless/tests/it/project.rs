@@ -1,7 +1,7 @@
 //! What a project decides about syncs: windows, service accounts, and what may be written at all.
 
 use driftless_testkit::expect::{
-    absent, app_gone, condition, equals, exists, failed, no_condition, result, settled,
+    absent, app_gone, condition, equals, exists, failed, no_condition, resource, result, settled,
     still_exists, succeeded, synced,
 };
 use driftless_testkit::manifest::{config_map, hook_job};
@@ -329,5 +329,38 @@ async fn objects_without_an_application_are_told_where_the_project_asks() {
         .then()
         .expect(succeeded())
         .expect(still_exists(Kind::CONFIG_MAP, "stray"))
+        .await;
+}
+
+#[tokio::test]
+async fn what_the_project_does_not_permit_any_more_is_left_alone() {
+    let secret =
+        json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}}).to_string();
+    let story = given("denied")
+        .file("a.yaml", config_map("a", "1"))
+        .file("s.yaml", secret.clone());
+    let world = in_project(story, json!({})).await;
+    let world = world
+        .when()
+        .sync()
+        .then()
+        .expect(succeeded())
+        .expect(synced())
+        .await;
+    let kinds = json!([{"group": "", "kind": "Secret"}]);
+    change(&world, json!({"namespaceResourceBlacklist": kinds})).await;
+    world
+        .then()
+        .expect(resource(Kind::SECRET, "s", "Unknown"))
+        .when()
+        .commit_removal("s.yaml")
+        .refresh()
+        .then()
+        .expect(synced())
+        .when()
+        .sync_with(json!({"prune": true}))
+        .then()
+        .expect(succeeded())
+        .expect(still_exists(Kind::SECRET, "s"))
         .await;
 }

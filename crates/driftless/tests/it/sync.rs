@@ -1,7 +1,8 @@
 //! How a sync proceeds: order, dry run, options, selection, retry, termination.
 
 use driftless_testkit::expect::{
-    absent, equals, exists, failed, live_field, result, running, settled, succeeded, synced, value,
+    absent, equals, exists, failed, live_field, result, running, settled, succeeded, sync_status,
+    synced, value,
 };
 use driftless_testkit::git::write;
 use driftless_testkit::manifest::{
@@ -169,6 +170,28 @@ async fn the_destination_namespace_is_created_on_request() {
     assert_eq!(
         namespace.pointer("/metadata/labels/team"),
         Some(&json!("ml"))
+    );
+    // What the last sync did not give the namespace is a difference, although no object is one.
+    let other = json!({"labels": {"team": "web"}});
+    let world = world
+        .when()
+        .patch_app(json!({"spec": {"syncPolicy": {"managedNamespaceMetadata": other}}}))
+        .then()
+        .expect(sync_status("OutOfSync"))
+        .when()
+        .sync()
+        .then()
+        .expect(succeeded())
+        .expect(synced())
+        .expect(settled())
+        .await;
+    let namespace = Kind::NAMESPACE
+        .read(&world.client, "", &world.namespace)
+        .await
+        .unwrap();
+    assert_eq!(
+        namespace.pointer("/metadata/labels/team"),
+        Some(&json!("web"))
     );
 }
 
