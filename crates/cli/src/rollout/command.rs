@@ -90,7 +90,7 @@ async fn write(
 ) -> Result<(), Error> {
     for _ in 0..ATTEMPTS {
         let (_, rollout) = connection.get(&args.name).await?;
-        check_target(&rollout, args)?;
+        check_target(&rollout, args.target.as_deref())?;
         // An abort is in a hurry; others wait for whom was first.
         if command.verb != CommandVerb::Abort
             && let Some(pending) = rollout.metadata.annotation(COMMAND)
@@ -109,8 +109,9 @@ async fn write(
     Err(Error::Changed)
 }
 
-fn check_target(rollout: &ModelRollout, args: &CommandArgs) -> Result<(), Error> {
-    let Some(wanted) = &args.target else {
+/// Refuses a target that the rollout does not have.
+pub(super) fn check_target(rollout: &ModelRollout, wanted: Option<&str>) -> Result<(), Error> {
+    let Some(wanted) = wanted else {
         return Ok(());
     };
     let status = rollout.status.as_deref();
@@ -133,7 +134,7 @@ fn check_target(rollout: &ModelRollout, args: &CommandArgs) -> Result<(), Error>
     known.sort_unstable();
     known.dedup();
     Err(Error::NoTarget {
-        target: wanted.clone(),
+        target: wanted.to_owned(),
         known: known.join(", "),
     })
 }

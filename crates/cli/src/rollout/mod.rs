@@ -9,6 +9,7 @@ mod watch;
 pub use command::CommandArgs;
 pub use watch::{GetArgs, ListArgs, WatchArgs};
 
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -277,15 +278,28 @@ pub fn simulate(args: &SimulateArgs, out: &mut dyn Write) -> Result<(), Error> {
     }
     let lowered = lower::plan(&rollout.spec, &templates, &lower::Values::replay())
         .map_err(|problem| Error::Invalid(vec![problem]))?;
-    let plan = lowered.plan;
     let scenario = record.scenario(args);
-    let report = simulate::run(&plan, &scenario);
+    let asked: BTreeSet<&str> = lowered.metrics.keys().map(|(_, name)| &**name).collect();
+    let known: BTreeSet<&str> = scenario.samples.keys().map(String::as_str).collect();
+    let gaps = Gaps {
+        unused: known.difference(&asked).copied().collect(),
+        missing: asked.difference(&known).copied().collect(),
+    };
+    let report = simulate::run(&lowered.plan, &scenario);
     match args.output {
-        Output::Text => print_text(&scenario, &report, out),
-        Output::Json => print_json(&report, out),
+        Output::Text => print_text(&scenario, &report, &gaps, out),
+        Output::Json => print_json(&report, &gaps, out),
     }
     .and_then(|()| out.flush())
     .map_err(Error::Write)
+}
+
+/// Where record and analyses do not meet: mostly a name that is misspelt.
+struct Gaps<'a> {
+    /// Metrics of the record that no analysis asks for.
+    unused: Vec<&'a str>,
+    /// Metrics of analyses that the record does not have: they are measured as no data.
+    missing: Vec<&'a str>,
 }
 
 fn name(file: &Path) -> String {
@@ -336,7 +350,24 @@ fn since(start: Timestamp, at: Timestamp) -> String {
     )
 }
 
-fn print_text(scenario: &Scenario, report: &Report, out: &mut dyn Write) -> io::Result<()> {
+/// Writes the points in time of a sentence as times since the beginning: nobody was there in 1970.
+fn relative(sentence: &str, start: Timestamp) -> String {
+    let words = sentence.split(' ').map(|word| {
+        let time = word.trim_end_matches([',', ';', '.', ')']);
+        match time.parse::<Timestamp>() {
+            Ok(at) => word.replacen(time, &since(start, at), 1),
+            Err(_) => word.to_owned(),
+        }
+    });
+    words.collect::<Vec<_>>().join(" ")
+}
+
+fn print_text(
+    scenario: &Scenario,
+    report: &Report,
+    gaps: &Gaps<'_>,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     for decision in &report.decisions {
         let at = since(scenario.start, decision.at);
         let weight = decision.inputs.get("weight").map_or("", String::as_str);
@@ -344,7 +375,7 @@ fn print_text(scenario: &Scenario, report: &Report, out: &mut dyn Write) -> io::
             out,
             "{at}  {weight:>3} %  {:<26} {}",
             decision.reason.as_str(),
-            decision.message
+            relative(&decision.message, scenario.start)
         )?;
     }
     let observed = &report.world.observed;
@@ -368,6 +399,14 @@ fn print_text(scenario: &Scenario, report: &Report, out: &mut dyn Write) -> io::
     for entry in &report.state.quarantined {
         writeln!(out, "{} is kept out: {}", entry.version, entry.why)?;
     }
+    if !gaps.missing.is_empty() {
+        let names = gaps.missing.join(", ");
+        writeln!(out, "the record has no sample of: {names}")?;
+    }
+    if !gaps.unused.is_empty() {
+        let names = gaps.unused.join(", ");
+        writeln!(out, "no analysis asks for: {names}")?;
+    }
     writeln!(
         out,
         "{} decisions, digest {:016x}",
@@ -376,7 +415,7 @@ fn print_text(scenario: &Scenario, report: &Report, out: &mut dyn Write) -> io::
     )
 }
 
-fn print_json(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+fn print_json(report: &Report, gaps: &Gaps<'_>, out: &mut dyn Write) -> io::Result<()> {
     for decision in &report.decisions {
         serde_json::to_writer(&mut *out, decision).map_err(io::Error::from)?;
         writeln!(out)?;
@@ -386,6 +425,8 @@ fn print_json(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         "at": report.end,
         "stable": report.world.observed.stable.as_ref().map(|stable| &stable.version),
         "quarantined": report.state.quarantined.iter().map(|entry| &entry.version).collect::<Vec<_>>(),
+        "withoutSamples": gaps.missing,
+        "unusedSamples": gaps.unused,
         "decisions": report.decisions.len(),
         "digest": format!("{:016x}", report.digest()),
     });

@@ -191,6 +191,9 @@ impl Record {
 }
 
 fn seconds(number: f64) -> Result<When, String> {
+    if number < 0.0 {
+        return Err(format!("{number} is before the beginning"));
+    }
     SignedDuration::try_from_secs_f64(number)
         .map(When::After)
         .map_err(|_| format!("{number} is no time"))
@@ -201,6 +204,7 @@ fn moment(text: &str) -> Result<When, String> {
         return Ok(When::At(at));
     }
     match duration::parse(text) {
+        Ok(length) if length.is_negative() => Err(format!("{text} is before the beginning")),
         Ok(length) => Ok(When::After(length)),
         Err(_) => Err(format!(
             "{text:?} is neither a time (RFC 3339) nor a duration"

@@ -166,41 +166,15 @@ fn one_target(target: &TargetStatus, detail: Detail, now: Timestamp) -> String {
     if !target.paused_by.is_empty() {
         line("Paused", format!("by {}", target.paused_by));
     }
-    if !target.stable_version.is_empty() {
-        let weight = target.weight.map(|weight| 100 - weight);
-        line(
-            "Stable",
-            version(&target.stable_version, weight, target.stable_pods.as_ref()),
-        );
-    }
-    if !target.canary_version.is_empty() {
-        line(
-            "Canary",
-            version(
-                &target.canary_version,
-                target.weight,
-                target.canary_pods.as_ref(),
-            ),
-        );
-    }
-    if !target.fit.is_empty() {
+    // Whether pods fit is of interest while a version is on its way.
+    let is_moving = !target.canary_version.is_empty() || target.waiting_for.starts_with("Capacity");
+    if is_moving && !target.fit.is_empty() {
         line("Fit", target.fit.clone());
     }
+    out.push_str(&tree(target, now));
     out.push_str(&steps(target, now));
-    out.push_str(&metrics(&target.metrics, detail));
-    if !target.quarantined.is_empty() {
-        out.push_str("  Kept out:\n");
-        for entry in &target.quarantined {
-            let since = entry.at.map_or_else(String::new, |at| {
-                format!(" ({} ago)", age(at.timestamp(), now))
-            });
-            let _ = writeln!(
-                out,
-                "    {}: {}{since}",
-                entry.version,
-                or(&entry.reason, "no reason is kept")
-            );
-        }
+    if detail == Detail::Wide {
+        out.push_str(&metrics(&target.metrics));
     }
     let shown = match detail {
         Detail::Usual => DECISIONS,
@@ -221,11 +195,156 @@ fn one_target(target: &TargetStatus, detail: Detail, now: Timestamp) -> String {
     out
 }
 
-fn version(version: &str, weight: Option<i64>, pods: Option<&Pods>) -> String {
-    let mut parts = vec![version.to_owned()];
-    parts.extend(weight.map(|weight| format!("{weight} % of the traffic")));
-    parts.extend(pods.map(|pods| format!("{} of {} pods ready", pods.ready, pods.desired)));
-    parts.join(", ")
+/// Returns the versions of a target with their traffic, pods and metrics.
+fn tree(target: &TargetStatus, now: Timestamp) -> String {
+    let mut branches: Vec<(Vec<String>, Vec<Vec<String>>)> = Vec::new();
+    let version = |name: &str, sign: &str, status: String, info: String| {
+        vec![format!("{sign} {name}"), "Version".to_owned(), status, info]
+    };
+    if !target.canary_version.is_empty() {
+        let info = traffic("new", target.weight);
+        let status = ready(target.canary_pods.as_ref());
+        branches.push((
+            version(&target.canary_version, "◇", status, info),
+            target.metrics.iter().map(measured).collect(),
+        ));
+    }
+    if !target.stable_version.is_empty() {
+        let weight = target.weight.map(|weight| 100 - weight);
+        let info = if target.canary_version.is_empty() {
+            traffic("stable", Some(100))
+        } else {
+            traffic("stable", weight)
+        };
+        let status = ready(target.stable_pods.as_ref());
+        branches.push((
+            version(&target.stable_version, "◆", status, info),
+            Vec::new(),
+        ));
+    }
+    for entry in &target.quarantined {
+        let since = entry.at.map_or_else(String::new, |at| {
+            format!(" ({} ago)", age(at.timestamp(), now))
+        });
+        // What a version that failed was judged by belongs to it, as long as it is the last one.
+        let is_last = target.canary_version.is_empty() && entry.version == target.wanted_version;
+        let metrics = target.metrics.iter().filter(|_| is_last);
+        let why = format!(
+            "{}{since}",
+            short_numbers(or(&entry.reason, "no reason is kept"))
+        );
+        branches.push((
+            version(&entry.version, "✖", "kept out".to_owned(), why),
+            metrics.map(measured).collect(),
+        ));
+    }
+    if branches.is_empty() {
+        return String::new();
+    }
+    let head = ["NAME", "KIND", "STATUS", "INFO"]
+        .map(str::to_owned)
+        .to_vec();
+    let mut rows = vec![head];
+    let count = branches.len();
+    for (index, (mut row, mut leaves)) in branches.into_iter().enumerate() {
+        let is_last = index + 1 == count;
+        graft(&mut row, if is_last { "└─ " } else { "├─ " });
+        rows.push(row);
+        let stem = if is_last { "   " } else { "│  " };
+        let leaf_count = leaves.len();
+        for (index, leaf) in leaves.iter_mut().enumerate() {
+            let twig = if index + 1 == leaf_count {
+                "└─ "
+            } else {
+                "├─ "
+            };
+            graft(leaf, &format!("{stem}{twig}"));
+        }
+        rows.append(&mut leaves);
+    }
+    columns(2, &rows)
+}
+
+/// Puts a branch of the tree before the first cell.
+fn graft(row: &mut [String], branch: &str) {
+    if let Some(first) = row.first_mut() {
+        first.insert_str(0, branch);
+    }
+}
+
+fn traffic(role: &str, weight: Option<i64>) -> String {
+    match weight {
+        Some(weight) => format!("{role}, {weight} % of the traffic"),
+        None => format!("{role}, share of the traffic not known"),
+    }
+}
+
+fn ready(pods: Option<&Pods>) -> String {
+    pods.map_or_else(
+        || "pods not known".to_owned(),
+        |pods| format!("{}/{} pods ready", pods.ready, pods.desired),
+    )
+}
+
+/// Returns a metric as a row of the tree.
+fn measured(metric: &MetricStatus) -> Vec<String> {
+    let last = metric.measurements.last();
+    let mut info = match last {
+        Some(last) if last.value.is_none() && !last.text.is_empty() => vec![last.text.clone()],
+        Some(last) => vec![number(last.value)],
+        None => vec!["not measured yet".to_owned()],
+    };
+    if let Some(stable) = last.and_then(|last| last.stable) {
+        info.push(format!("stable {}", number(Some(stable))));
+    }
+    if let Some(threshold) = metric.threshold {
+        info.push(format!("threshold {}", number(Some(threshold))));
+    }
+    let name = match metric.analysis.strip_prefix("step ").map(str::parse::<u32>) {
+        Some(Ok(step)) => format!("{} (step {})", metric.name, step + 1),
+        _ => format!("{} ({})", metric.name, or(&metric.analysis, "analysis")),
+    };
+    vec![name, "Metric".to_owned(), phase_of(metric), info.join(", ")]
+}
+
+fn phase_of(metric: &MetricStatus) -> String {
+    if metric.dry_run {
+        format!("{} (dry run)", metric.phase)
+    } else {
+        metric.phase.clone()
+    }
+}
+
+/// Writes a number with the digits that people look at.
+fn number(number: Option<f64>) -> String {
+    let Some(number) = number else {
+        return "-".to_owned();
+    };
+    format!("{number:.3e}")
+        .parse::<f64>()
+        .map_or_else(|_| number.to_string(), |short| short.to_string())
+}
+
+/// Shortens numbers in a sentence that are long by accident, such as `0.008000000000000009`.
+fn short_numbers(sentence: &str) -> String {
+    let is_digit = |c: char| c.is_ascii_digit() || c == '.';
+    let mut out = String::new();
+    let mut rest = sentence;
+    while let Some(first) = rest.chars().next() {
+        let end = if is_digit(first) {
+            rest.find(|c| !is_digit(c))
+        } else {
+            rest.find(is_digit)
+        };
+        let (part, after) = rest.split_at(end.unwrap_or(rest.len()));
+        let digits = part.split_once('.').map_or(0, |(_, digits)| digits.len());
+        match part.parse::<f64>() {
+            Ok(value) if digits >= 6 => out.push_str(&number(Some(value))),
+            _ => out.push_str(part),
+        }
+        rest = after;
+    }
+    out
 }
 
 fn steps(target: &TargetStatus, now: Timestamp) -> String {
@@ -255,44 +374,23 @@ fn steps(target: &TargetStatus, now: Timestamp) -> String {
     out
 }
 
-fn metrics(metrics: &[MetricStatus], detail: Detail) -> String {
+fn metrics(metrics: &[MetricStatus]) -> String {
     if metrics.is_empty() {
         return String::new();
     }
-    let mut head = vec!["METRIC", "ANALYSIS", "PHASE", "LAST", "STABLE", "THRESHOLD"];
-    if detail == Detail::Wide {
-        head.extend(["SUCCESS", "FAILURE", "MESSAGE"]);
-    }
-    let mut rows = vec![head.into_iter().map(str::to_owned).collect::<Vec<_>>()];
-    let number =
-        |number: Option<f64>| number.map_or_else(|| "-".to_owned(), |number| number.to_string());
+    let head = [
+        "METRIC", "ANALYSIS", "PHASE", "SUCCESS", "FAILURE", "MESSAGE",
+    ];
+    let mut rows = vec![head.map(str::to_owned).to_vec()];
     for metric in metrics {
-        let last = metric.measurements.last();
-        let value = match last {
-            Some(last) if last.value.is_none() && !last.text.is_empty() => last.text.clone(),
-            last => number(last.and_then(|last| last.value)),
-        };
-        let phase = if metric.dry_run {
-            format!("{} (dry run)", metric.phase)
-        } else {
-            metric.phase.clone()
-        };
-        let mut row = vec![
+        rows.push(vec![
             metric.name.clone(),
             metric.analysis.clone(),
-            phase,
-            value,
-            number(last.and_then(|last| last.stable)),
-            number(metric.threshold),
-        ];
-        if detail == Detail::Wide {
-            row.extend([
-                metric.success.clone(),
-                metric.failure.clone(),
-                metric.message.clone(),
-            ]);
-        }
-        rows.push(row);
+            phase_of(metric),
+            or(&metric.success, "-").to_owned(),
+            or(&metric.failure, "-").to_owned(),
+            short_numbers(&metric.message),
+        ]);
     }
     format!("  Metrics:\n{}", columns(4, &rows))
 }
@@ -300,5 +398,22 @@ fn metrics(metrics: &[MetricStatus], detail: Detail) -> String {
 /// Returns one decision in one line.
 pub(super) fn decision(decision: &DecisionRecord) -> String {
     let at = decision.at.map_or_else(String::new, |at| at.to_string());
-    format!("{at}  {:<26} {}", decision.reason, decision.message)
+    let message = short_numbers(&decision.message);
+    format!("{at}  {:<26} {message}", decision.reason)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_as_short_as_people_want_them() {
+        assert_eq!(number(Some(0.009_999_999_999_997)), "0.01");
+        assert_eq!(number(Some(41.5)), "41.5");
+        assert_eq!(number(Some(1500.0)), "1500");
+        assert_eq!(
+            short_numbers("[0.008000000000000009]: result[0] < 0.05 holds, v1.2.3 of 40.136120648"),
+            "[0.008]: result[0] < 0.05 holds, v1.2.3 of 40.14"
+        );
+    }
 }

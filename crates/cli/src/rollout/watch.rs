@@ -10,6 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::Value as Json;
 use tokio::time::Instant;
 
+use super::command::check_target;
 use super::connect::Cluster;
 use super::show::{self, Detail};
 use super::{Error, length};
@@ -29,6 +30,9 @@ pub struct GetArgs {
     /// Form of the answer; wide has conditions, texts of metrics and all decisions
     #[arg(short, long)]
     pub output: Option<Form>,
+    /// Goes on with decisions as they are taken, as `watch` does
+    #[arg(short, long, conflicts_with = "output")]
+    pub watch: bool,
 }
 
 /// Lists rollouts.
@@ -105,8 +109,19 @@ fn print(text: &str, out: &mut dyn Write) -> Result<(), Error> {
 
 /// Shows one rollout.
 pub(super) async fn get(args: &GetArgs, out: &mut dyn Write) -> Result<(), Error> {
+    if args.watch {
+        let args = WatchArgs {
+            name: args.name.clone(),
+            cluster: args.cluster.clone(),
+            target: args.target.clone(),
+            until: None,
+            timeout: None,
+        };
+        return watch(&args, out).await;
+    }
     let connection = args.cluster.connect().await?;
     let (raw, rollout) = connection.get(&args.name).await?;
+    check_target(&rollout, args.target.as_deref())?;
     let detail = match args.output {
         Some(form @ (Form::Json | Form::Yaml)) => return object(&raw, form, out),
         Some(Form::Wide) => Detail::Wide,
@@ -147,19 +162,19 @@ pub(super) async fn watch(args: &WatchArgs, out: &mut dyn Write) -> Result<(), E
     let mut seen = Seen::default();
     loop {
         let (_, rollout) = connection.get(&args.name).await?;
+        if rollout.status.is_some() {
+            check_target(&rollout, args.target.as_deref())?;
+        }
         print(
             &seen.news(&rollout, args.target.as_deref(), Timestamp::now()),
             out,
         )?;
         if let Some(until) = args.until {
-            match reached(&rollout, until) {
+            match reached(&rollout, until, args.target.as_deref()) {
                 Some(true) => return Ok(()),
                 Some(false) => {
-                    let status = rollout.status.unwrap_or_default();
-                    return Err(Error::Elsewhere {
-                        phase: status.phase,
-                        message: status.message,
-                    });
+                    let (phase, message) = standing(&rollout, args.target.as_deref());
+                    return Err(Error::Elsewhere { phase, message });
                 }
                 None => {}
             }
@@ -171,14 +186,33 @@ pub(super) async fn watch(args: &WatchArgs, out: &mut dyn Write) -> Result<(), E
     }
 }
 
+/// Returns phase and message of a rollout, or of one of its targets.
+fn standing(rollout: &ModelRollout, only: Option<&str>) -> (String, String) {
+    let Some(status) = rollout.status.as_deref() else {
+        return Default::default();
+    };
+    let target = status
+        .targets
+        .iter()
+        .find(|target| only == Some(&*target.name));
+    match target {
+        // A rollout that is not valid has targets that were fine before.
+        Some(target) if status.phase != "Invalid" => (target.phase.clone(), target.message.clone()),
+        _ => (status.phase.clone(), status.message.clone()),
+    }
+}
+
 /// Says whether the rollout is where it is waited for; false when it will not get there by itself.
-fn reached(rollout: &ModelRollout, until: Until) -> Option<bool> {
+fn reached(rollout: &ModelRollout, until: Until, only: Option<&str>) -> Option<bool> {
     let status = rollout.status.as_deref()?;
+    let targets = status.targets.iter();
+    let mut targets = targets.filter(|target| only.is_none_or(|only| target.name == only));
     // A version that was handed over a moment ago is not reported as serving yet.
-    let serves = status.targets.iter().all(|target| {
+    let serves = targets.all(|target| {
         target.wanted_version.is_empty() || target.wanted_version == target.stable_version
     });
-    match (status.phase.as_str(), until) {
+    let (phase, _) = standing(rollout, only);
+    match (phase.as_str(), until) {
         ("Healthy", Until::Healthy) if serves => Some(true),
         ("Paused", Until::Paused) => Some(true),
         ("Degraded" | "Invalid" | "Held", _) => Some(false),
@@ -264,7 +298,8 @@ mod tests {
 
     #[test]
     fn where_a_rollout_ends() {
-        let reached = |phase, wanted, until| reached(&rollout("1", phase, wanted, &[]), until);
+        let reached =
+            |phase, wanted, until| reached(&rollout("1", phase, wanted, &[]), until, None);
         assert_eq!(reached("Healthy", "v1", Until::Healthy), Some(true));
         assert_eq!(reached("Healthy", "v2", Until::Healthy), None);
         assert_eq!(reached("Progressing", "v2", Until::Healthy), None);

@@ -106,8 +106,38 @@ fn what_is_wrong_is_said_with_its_place() {
         error.ends_with("t.csv, line 3: 1 cells, the header has 2"),
         "{error}"
     );
+    let record = file(
+        &folder,
+        "n.jsonl",
+        "{\"t\": -5, \"metric\": \"m\", \"value\": 1}\n",
+    );
+    let error = run(&[&example("fraud.yaml"), &record]).unwrap_err();
+    assert!(
+        error.ends_with("n.jsonl, line 1: -5 is before the beginning"),
+        "{error}"
+    );
     let error = run(&[&example("good.jsonl")]).unwrap_err();
     assert_eq!(error, "0 ModelRollouts in the files, exactly one is wanted");
+}
+
+#[test]
+fn names_that_do_not_meet_are_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let record = "{\"t\": 5, \"metric\": \"eror-rate\", \"value\": 1}\n";
+    let record = file(&folder, "r.jsonl", record);
+    let out = run(&[&example("fraud.yaml"), &record]).unwrap();
+    assert!(
+        out.contains(
+            "the record has no sample of: error-rate, worse-than-stable\nno analysis asks for: eror-rate\n"
+        ),
+        "{out}"
+    );
+    // Nobody was there in 1970: times of a record without times are times since its beginning.
+    let good = run(&[&example("fraud.yaml"), &example("good.jsonl")]).unwrap();
+    assert!(
+        good.contains("v1 is kept until +01:07:40") && !good.contains("1970"),
+        "{good}"
+    );
 }
 
 #[test]

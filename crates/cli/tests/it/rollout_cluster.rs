@@ -163,13 +163,13 @@ fn a_rollout_is_shown() {
         "Phase:      Paused",
         "Message:    waits for a person at step 2 of 3",
         "  Waits:    WaitingForApproval",
-        "  Stable:   aaaa, 90 % of the traffic, 4 of 4 pods ready",
-        "  Canary:   bbbb, 10 % of the traffic, 1 of 1 pods ready",
+        "  ├─ ◇ bbbb                  Version  1/1 pods ready  new, 10 % of the traffic",
+        "  │  └─ errors (background)  Metric   Running         0.0125, threshold 0.05",
+        "  ├─ ◆ aaaa                  Version  4/4 pods ready  stable, 90 % of the traffic",
+        "  └─ ✖ 0000                  Version  kept out        errors: result[0] <= 0.05 does not hold",
         "    ✔ 1 Set weight to 10 %",
         "    ▶ 2 Wait for a person  (",
         "      3 Set weight to 50 %",
-        "    errors  background  Running  0.0125  -       0.05",
-        "    0000: errors: result[0] <= 0.05 does not hold",
         "2026-01-01T00:00:00Z  Started                    bbbb replaces aaaa",
     ] {
         assert!(text.contains(line), "{line:?} is not in\n{text}");
@@ -184,6 +184,13 @@ fn a_rollout_is_shown() {
             .run(&["get", "fraud", "-o", "yaml"])
             .unwrap()
             .contains("\nkind: ModelRollout\n")
+    );
+    let unknown = world
+        .run(&["get", "fraud", "--target", "loans"])
+        .unwrap_err();
+    assert_eq!(
+        unknown.to_string(),
+        "the rollout has no target loans; it has: fraud"
     );
     let list = world.run(&["list"]).unwrap();
     assert!(

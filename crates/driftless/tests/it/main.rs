@@ -27,6 +27,7 @@ mod project;
 mod refresh;
 mod rollback;
 mod rollout;
+mod rollout_commands;
 mod status;
 mod sync;
 

@@ -18,7 +18,7 @@ const TARGET: Kind = Kind::DEPLOYMENT;
 const ROLLOUT: Kind = Kind::MODEL_ROLLOUT;
 const IMAGE: &str = "/spec/template/spec/containers/0/image";
 
-fn model(image: &str) -> String {
+pub(crate) fn model(image: &str) -> String {
     text(&json!({
         "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "fraud"},
         "spec": {
@@ -106,7 +106,7 @@ fn handed_over(image: &'static str) -> Expectation {
     )
 }
 
-fn serves(image: &str) -> Expectation {
+pub(crate) fn serves(image: &str) -> Expectation {
     live_field(
         TARGET,
         "fraud",
