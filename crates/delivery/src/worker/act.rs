@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use driftless_analysis::provider::Owner as MetricOwner;
 use driftless_analysis::{Ctx as MeasureCtx, Lowered};
-use driftless_api::rollout::status::ModelRolloutStatus;
 use driftless_rollout::Value;
 use driftless_rollout::machine::{
     Action, Answer, Observed, Outcome, Stage, State, Transition, Warmed, Which,
@@ -15,7 +14,7 @@ use driftless_rollout::plan::Traffic;
 use futures::FutureExt as _;
 
 use super::look::{Job, entry};
-use super::{Warming, Worker};
+use super::{Shared, Warming, Worker};
 use crate::target::{Ctx, Promoted, Target};
 use crate::warm;
 
@@ -42,13 +41,13 @@ pub(super) enum Acted {
 impl Worker {
     /// Does what was asked for, in order. What follows a failure is not done: pods come before traffic.
     pub(super) async fn act(
-        &mut self,
+        &self,
         job: &Job<'_>,
         target: &dyn Target,
         ctx: &Ctx,
         lowered: &Lowered,
         outcome: &Outcome,
-        status: &mut ModelRolloutStatus,
+        status: &Shared,
     ) -> Acted {
         let mut acted = Acted::Nothing;
         for action in &outcome.actions {
@@ -59,7 +58,7 @@ impl Worker {
                 Action::RemoveCanary => target.remove_canary(ctx).await,
                 Action::Promote { version } => match target.promote(ctx).await {
                     Ok(Promoted::Done) => {
-                        if let Some(entry) = entry(status, job.name) {
+                        if let Some(entry) = entry(&mut status.lock(), job.name) {
                             version.clone_into(&mut entry.stable_version);
                         }
                         Ok(())
@@ -88,22 +87,23 @@ impl Worker {
                 Err(error) => {
                     let text = error.text();
                     tracing::debug!(obj = %self.id, target = job.name, ?action, error = text, "An action failed");
-                    if let Some(entry) = entry(status, job.name) {
+                    if let Some(entry) = entry(&mut status.lock(), job.name) {
                         entry.message = joined(&entry.message, &text);
                     }
-                    self.errors.insert(job.name.to_owned(), text);
+                    self.errors.lock().insert(job.name.to_owned(), text);
                     return Acted::Later(self.failed(job.name));
                 }
             }
         }
-        self.failures.remove(job.name);
-        self.errors.remove(job.name);
+        self.failures.lock().remove(job.name);
+        self.errors.lock().remove(job.name);
         acted
     }
 
     /// Counts a failed attempt and returns how long to wait before the next one.
-    pub(super) fn failed(&mut self, name: &str) -> Duration {
-        let failures = self.failures.entry(name.to_owned()).or_default();
+    pub(super) fn failed(&self, name: &str) -> Duration {
+        let mut failures = self.failures.lock();
+        let failures = failures.entry(name.to_owned()).or_default();
         *failures += 1;
         (RETRY * 2_u32.saturating_pow(failures.saturating_sub(1).min(10))).min(LONGEST_RETRY)
     }
@@ -175,7 +175,7 @@ impl Worker {
 
     /// Measures in the background.
     fn measure(
-        &mut self,
+        &self,
         job: &Job<'_>,
         lowered: &Lowered,
         transition: &Transition,

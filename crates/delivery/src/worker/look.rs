@@ -19,8 +19,9 @@ use driftless_rollout::machine::{
 };
 use driftless_rollout::plan::Plan;
 use serde_json::Value;
+use tokio::time::Instant;
 
-use super::{Commands, INVALID, REST, Stopped, Worker};
+use super::{Commands, INVALID, LOOK_WITHIN, REST, Shared, Stopped, Worker};
 use crate::capacity;
 use crate::inputs::Unplanned;
 use crate::runner::{kind, selects};
@@ -106,11 +107,7 @@ impl Worker {
     }
 
     /// Looks at one target until there is nothing to do but wait.
-    pub(super) async fn target(
-        &mut self,
-        job: &Job<'_>,
-        status: &mut ModelRolloutStatus,
-    ) -> Looked {
+    pub(super) async fn target(&self, job: &Job<'_>, status: &Shared) -> Looked {
         let mut looked = Looked {
             wait: REST,
             related: Vec::new(),
@@ -150,6 +147,49 @@ impl Worker {
         looked
     }
 
+    /// Looks at one of several targets. One that does not answer is left alone for a while.
+    pub(super) async fn target_in_time(&self, job: &Job<'_>, status: &Shared) -> Looked {
+        let until = self.slow.lock().get(job.name).copied();
+        let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+        if let Some(wait) = left.filter(|left| !left.is_zero()) {
+            return Looked {
+                wait,
+                related: self.related(job),
+            };
+        }
+        match tokio::time::timeout(LOOK_WITHIN, self.target(job, status)).await {
+            Ok(looked) => {
+                self.slow.lock().remove(job.name);
+                looked
+            }
+            Err(_) => {
+                let wait = self.failed(job.name).max(LOOK_WITHIN);
+                let until = Instant::now() + wait;
+                self.slow.lock().insert(job.name.to_owned(), until);
+                if let Some(entry) = entry(&mut status.lock(), job.name) {
+                    let seconds = LOOK_WITHIN.as_secs();
+                    entry.message = format!("no answer within {seconds} s: it is looked at again");
+                }
+                Looked {
+                    wait,
+                    related: self.related(job),
+                }
+            }
+        }
+    }
+
+    /// Returns the objects that concern a target.
+    fn related(&self, job: &Job<'_>) -> Vec<(GroupVersionKind, String)> {
+        let Some((version, kind)) = job.rollout.spec.target_kind() else {
+            return Vec::new();
+        };
+        let gvk = GroupVersionKind::from_api_version(version, kind);
+        let target = target::of(&gvk);
+        target.map_or_else(Vec::new, |target| {
+            target.related(&self.ctx(job, &gvk, None, None))
+        })
+    }
+
     fn ctx(
         &self,
         job: &Job<'_>,
@@ -173,8 +213,8 @@ impl Worker {
         }
     }
 
-    fn invalid(&self, job: &Job<'_>, status: &mut ModelRolloutStatus, problem: &str) {
-        if let Some(entry) = entry(status, job.name) {
+    fn invalid(&self, job: &Job<'_>, status: &Shared, problem: &str) {
+        if let Some(entry) = entry(&mut status.lock(), job.name) {
             "Invalid".clone_into(&mut entry.phase);
             "InvalidSpec".clone_into(&mut entry.waiting_for);
             problem.clone_into(&mut entry.message);
@@ -182,14 +222,15 @@ impl Worker {
     }
 
     async fn round(
-        &mut self,
+        &self,
         job: &Job<'_>,
-        status: &mut ModelRolloutStatus,
+        status: &Shared,
         target: &dyn Target,
         gvk: &GroupVersionKind,
         last: &mut Vec<Action>,
     ) -> Result<Round, Stopped> {
-        let Some(known) = entry(status, job.name).cloned() else {
+        let known = entry(&mut status.lock(), job.name).cloned();
+        let Some(known) = known else {
             return Err(Stopped(REST));
         };
         let state = state_of(&known).unwrap_or_default();
@@ -228,10 +269,10 @@ impl Worker {
         };
         let outcome = machine::advance(&lowered.plan, state, input);
         let is_planned = !lowered.plan.steps.is_empty();
-        if let Some(entry) = entry(status, job.name) {
+        if let Some(entry) = entry(&mut status.lock(), job.name) {
             view.note(entry);
             note(entry, &lowered, &outcome, &answers, is_planned);
-            if let Some(error) = self.errors.get(job.name) {
+            if let Some(error) = self.errors.lock().get(job.name) {
                 entry.message = super::act::joined(&entry.message, error);
             }
             if let Some(command) = &command {
@@ -266,7 +307,7 @@ impl Worker {
     }
 
     /// Reads the object that was handed over, or says why it cannot be read.
-    async fn object(&mut self, job: &Job<'_>) -> (Option<target::Version>, Option<String>) {
+    async fn object(&self, job: &Job<'_>) -> (Option<target::Version>, Option<String>) {
         let named = match job.wanted {
             Ok(wanted) => wanted.get(job.name),
             Err(_) => None,
@@ -276,7 +317,8 @@ impl Worker {
         };
         let runner = Arc::clone(&self.runner);
         let namespace = &self.id.namespace;
-        let version = self.inputs.version(&runner, namespace, job.name, named);
+        let mut inputs = self.inputs.lock().await;
+        let version = inputs.version(&runner, namespace, job.name, named);
         match version.await {
             Ok(version) => (Some(version), None),
             Err(error) => (None, Some(error)),
@@ -287,7 +329,7 @@ impl Worker {
     fn without_plan(
         &self,
         job: &Job<'_>,
-        status: &mut ModelRolloutStatus,
+        status: &Shared,
         state: &State,
         command: Option<&driftless_api::rollout::handover::Command>,
         problem: Unplanned,
@@ -304,7 +346,7 @@ impl Worker {
         match problem {
             Unplanned::Invalid(problem) => self.invalid(job, status, &problem.to_string()),
             Unplanned::Unread(error) => {
-                if let Some(entry) = entry(status, job.name) {
+                if let Some(entry) = entry(&mut status.lock(), job.name) {
                     entry.message = error;
                     if entry.phase.is_empty() {
                         "Waiting".clone_into(&mut entry.phase);
@@ -317,16 +359,16 @@ impl Worker {
 
     /// Carries a promotion to its end that cannot be taken back.
     async fn finish(
-        &mut self,
+        &self,
         job: &Job<'_>,
-        status: &mut ModelRolloutStatus,
+        status: &Shared,
         target: &dyn Target,
         ctx: &Ctx,
         version: &str,
     ) -> Result<Round, Stopped> {
         match target.promote(ctx).await {
             Ok(Promoted::Done) => {
-                if let Some(entry) = entry(status, job.name) {
+                if let Some(entry) = entry(&mut status.lock(), job.name) {
                     version.clone_into(&mut entry.stable_version);
                 }
                 self.persist(job.rollout, status).await?;
@@ -334,7 +376,7 @@ impl Worker {
             }
             Ok(Promoted::NotYet(_)) => Ok(Round::Wait(SOON, target.related(ctx))),
             Err(error) => {
-                if let Some(entry) = entry(status, job.name) {
+                if let Some(entry) = entry(&mut status.lock(), job.name) {
                     entry.message =
                         format!("{version} becomes the stable version: {}", error.text());
                 }
@@ -345,7 +387,7 @@ impl Worker {
     }
 
     async fn lowered(
-        &mut self,
+        &self,
         job: &Job<'_>,
         state: &State,
         view: &View,
@@ -374,9 +416,8 @@ impl Worker {
         let versions = (view.stable_version.as_str(), canary.as_str());
         let index = state.transition().map_or(0, |transition| transition.index);
         let place = (job.name, index);
-        self.inputs
-            .plan(&runner, job.rollout, place, versions)
-            .await
+        let mut inputs = self.inputs.lock().await;
+        inputs.plan(&runner, job.rollout, place, versions).await
     }
 
     async fn observed(
@@ -385,7 +426,7 @@ impl Worker {
         state: &State,
         view: &View,
         lowered: &Lowered,
-        status: &mut ModelRolloutStatus,
+        status: &Shared,
     ) -> Observed {
         let mut observed = view.observed.clone();
         if let Some(older) = self
@@ -435,7 +476,7 @@ impl Worker {
                 Err(error) => (None, format!("not known: {error}")),
             })
         };
-        if let (Some((verdict, words)), Some(entry)) = (fit, entry(status, job.name)) {
+        if let (Some((verdict, words)), Some(entry)) = (fit, entry(&mut status.lock(), job.name)) {
             observed.fit = verdict;
             entry.fit = words;
         }

@@ -18,11 +18,13 @@ use driftless_kube::store::NsName;
 use driftless_kube::write::{PatchType, Target as Part};
 use driftless_manifest::merge_patch;
 use driftless_rollout::machine::{Answer, Warmed, Which};
-use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use futures::{FutureExt as _, StreamExt as _};
 use jiff::Timestamp;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tokio::sync::Notify;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::inputs::Inputs;
@@ -37,6 +39,10 @@ const AFTER_PANIC: Duration = Duration::from_secs(30);
 const WITHOUT_LEASE: Duration = Duration::from_secs(1);
 /// An invalid rollout is looked at again: a template may be there by then.
 const INVALID: Duration = Duration::from_secs(15);
+/// Targets of one rollout that are looked at at once.
+const AT_ONCE: usize = 8;
+/// A look at one of several targets may take this long; then the others go on without it for a while.
+const LOOK_WITHIN: Duration = Duration::from_secs(10);
 /// Holds a rollout back from being deleted while traffic is on its way.
 const FINALIZER: &str = "driftless.dev/rollout";
 
@@ -73,16 +79,21 @@ pub(crate) struct Worker {
     runner: Arc<Runner>,
     id: NsName,
     signal: Arc<Signal>,
-    inputs: Inputs,
-    /// The status as it was written the last time.
-    written: Value,
+    inputs: tokio::sync::Mutex<Inputs>,
+    /// The status as it was written the last time. Whoever holds it writes the next one.
+    written: tokio::sync::Mutex<Value>,
     /// Failed attempts in a row, by target.
-    failures: BTreeMap<String, u32>,
+    failures: Mutex<BTreeMap<String, u32>>,
     /// Why the last action failed, by target.
-    errors: BTreeMap<String, String>,
+    errors: Mutex<BTreeMap<String, String>>,
+    /// Targets that did not answer, and when they are looked at again.
+    slow: Mutex<BTreeMap<String, Instant>>,
     /// Phases that were counted, by target.
     phases: BTreeMap<String, String>,
 }
+
+/// The status of a rollout while its targets are looked at.
+type Shared = Mutex<ModelRolloutStatus>;
 
 /// Why a pass ended before its end.
 struct Stopped(Duration);
@@ -93,10 +104,11 @@ impl Worker {
             runner,
             id,
             signal,
-            inputs: Inputs::default(),
-            written: Value::Null,
-            failures: BTreeMap::new(),
-            errors: BTreeMap::new(),
+            inputs: tokio::sync::Mutex::default(),
+            written: tokio::sync::Mutex::default(),
+            failures: Mutex::default(),
+            errors: Mutex::default(),
+            slow: Mutex::default(),
             phases: BTreeMap::new(),
         }
     }
@@ -176,8 +188,6 @@ impl Worker {
             .map(|target| target.name.clone())
             .collect();
         let all: BTreeSet<String> = names.into_iter().chain(known).collect();
-        let mut wait = REST;
-        let mut related = Vec::new();
         for name in &all {
             if !status.targets.iter().any(|target| target.name == *name) {
                 status.targets.push(TargetStatus {
@@ -185,17 +195,24 @@ impl Worker {
                     ..TargetStatus::default()
                 });
             }
-            let job = look::Job {
+        }
+        let shared = Shared::new(std::mem::take(status));
+        let jobs: Vec<look::Job<'_>> = all
+            .iter()
+            .map(|name| look::Job {
                 rollout,
                 name,
                 commands: &commands,
                 wanted: &wanted,
                 problem: problem.as_deref(),
-            };
-            let outcome = self.target(&job, status).await;
-            related.extend(outcome.related);
-            wait = wait.min(outcome.wait);
-        }
+            })
+            .collect();
+        let looked = self.look_at(&jobs, &shared).await;
+        *status = shared.into_inner();
+        let wait = looked.iter().map(|looked| looked.wait).min();
+        let wait = wait.unwrap_or(REST);
+        let related = looked.into_iter().flat_map(|looked| looked.related);
+        let related: Vec<_> = related.collect();
         for (gvk, _) in &related {
             self.runner.watch(gvk).await;
         }
@@ -205,15 +222,38 @@ impl Worker {
         {
             status::conclude(status, "Invalid", problem, self.now());
             status.observed_generation = rollout.metadata.generation;
-            self.write_status(rollout, status).await?;
+            let mut written = self.written.lock().await;
+            self.write_status(rollout, status, &mut written).await?;
         } else {
-            self.persist(rollout, status).await?;
+            let shared = Shared::new(std::mem::take(status));
+            let stored = self.persist(rollout, &shared).await;
+            *status = shared.into_inner();
+            stored?;
         }
         self.count(status);
         self.finish_command(rollout, &commands).await;
         let is_at_work = status.targets.iter().any(look::is_at_work);
         self.hold(rollout, is_at_work).await?;
         Ok(wait)
+    }
+
+    /// Looks at all targets at once, a few at a time: one that does not answer delays no other.
+    async fn look_at(&self, jobs: &[look::Job<'_>], status: &Shared) -> Vec<look::Looked> {
+        let is_alone = jobs.len() == 1;
+        let looks: Vec<BoxFuture<'_, look::Looked>> = jobs
+            .iter()
+            .map(|job| {
+                if is_alone {
+                    self.target(job, status).boxed()
+                } else {
+                    self.target_in_time(job, status).boxed()
+                }
+            })
+            .collect();
+        futures::stream::iter(looks)
+            .buffer_unordered(AT_ONCE)
+            .collect()
+            .await
     }
 
     /// Counts phases of targets.
@@ -241,7 +281,7 @@ impl Worker {
             return REST;
         };
         let patch = json!({"status": {"phase": "Invalid", "message": malformed.error}});
-        if self.written != patch
+        if *self.written.get_mut() != patch
             && self
                 .patch(
                     Part::Subresource("status".to_owned()),
@@ -251,29 +291,32 @@ impl Worker {
                 .await
                 .is_ok()
         {
-            self.written = patch;
+            *self.written.get_mut() = patch;
         }
         REST
     }
 
     /// Stores the status, summed up.
-    async fn persist(
-        &mut self,
-        rollout: &ModelRollout,
-        status: &mut ModelRolloutStatus,
-    ) -> Result<(), Stopped> {
-        status::summarise(status, rollout.metadata.generation, self.now());
-        self.write_status(rollout, status).await
+    async fn persist(&self, rollout: &ModelRollout, status: &Shared) -> Result<(), Stopped> {
+        // Targets are looked at at once: none may write an older status after a newer one.
+        let mut written = self.written.lock().await;
+        let status = {
+            let mut status = status.lock();
+            status::summarise(&mut status, rollout.metadata.generation, self.now());
+            status.clone()
+        };
+        self.write_status(rollout, &status, &mut written).await
     }
 
     async fn write_status(
-        &mut self,
+        &self,
         rollout: &ModelRollout,
         status: &ModelRolloutStatus,
+        written: &mut Value,
     ) -> Result<(), Stopped> {
         let mut new = serde_json::to_value(status).unwrap_or_default();
         strip(&mut new);
-        if new == self.written {
+        if new == *written {
             return Ok(());
         }
         let stored = self.runner.store.get(&self.id.namespace, &self.id.name);
@@ -285,19 +328,19 @@ impl Worker {
             .unwrap_or_else(|| json!({}));
         let patch = merge_patch::create(&old, &new);
         if patch.as_object().is_some_and(serde_json::Map::is_empty) {
-            self.written = new;
+            *written = new;
             return Ok(());
         }
         let part = Part::Subresource("status".to_owned());
         let patch = json!({"status": patch});
         match self.patch(part, PatchType::Merge, &patch).await {
             Ok(()) => {
-                self.written = new;
+                *written = new;
                 Ok(())
             }
             Err(error) => {
                 // The next pass starts from what is stored.
-                self.written = Value::Null;
+                *written = Value::Null;
                 tracing::debug!(obj = %self.id, error, "The status of a rollout was not written");
                 Err(Stopped(WITHOUT_LEASE))
             }

@@ -284,3 +284,69 @@ async fn routes_by_header_and_mirrors_come_before_others_and_go() {
     world.status("/phase", json!("Degraded")).await;
     as_in_git(&world, "v1").await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn targets_of_one_rollout_take_their_steps_beside_each_other() {
+    let world = World::new("several").await;
+    let names = ["fraud-a", "fraud-b", "fraud-c"];
+    let model = |name: &str, image: &str| {
+        let mut model = workload("Deployment", image, 1);
+        model["metadata"]["name"] = name.into();
+        model["metadata"]["labels"] = json!({"app": name, "model": "fraud"});
+        model["metadata"]["namespace"] = world.namespace.as_str().into();
+        model["spec"]["selector"]["matchLabels"]["app"] = name.into();
+        model["spec"]["template"]["metadata"]["labels"]["app"] = name.into();
+        model
+    };
+    let hand_over = async |version: &str| {
+        let mut wanted = serde_json::Map::new();
+        for name in names {
+            let stored = format!("{name}-{version}");
+            world
+                .apply(json!({
+                    "apiVersion": "apps/v1", "kind": "ControllerRevision", "metadata": {"name": stored},
+                    "revision": 1, "data": {"object": model(name, version)},
+                }))
+                .await;
+            let entry = json!({"version": version, "controllerRevision": stored});
+            wanted.insert(name.to_owned(), entry);
+        }
+        let wanted = Value::Object(wanted).to_string();
+        let patch = json!({"metadata": {"annotations": {"driftless.dev/wanted": wanted}}});
+        world.patch("ModelRollout", "fraud", patch).await;
+    };
+    let all = async |pointer: &str, wanted: Value| {
+        let what = format!("{pointer} of all targets is {wanted}");
+        world
+            .until(&what, async || {
+                let rollout = world.get("ModelRollout", "fraud").await;
+                let targets = rollout.pointer("/status/targets").cloned();
+                let targets = targets.unwrap_or_default();
+                let targets = targets.as_array().cloned().unwrap_or_default();
+                targets.len() == names.len() && { targets.iter() }
+                    .all(|target| target.pointer(pointer) == Some(&wanted))
+            })
+            .await;
+    };
+    for name in names {
+        world.apply(model(name, "v1")).await;
+    }
+    world
+        .apply(json!({
+            "apiVersion": "driftless.dev/v1alpha1", "kind": "ModelRollout", "metadata": {"name": "fraud"},
+            "spec": {
+                "selector": {"apiVersion": "apps/v1", "kind": "Deployment", "matchLabels": {"model": "fraud"}},
+                "strategy": {"canary": {"scaleDownDelaySeconds": 0,
+                    "steps": [{"setWeight": 50}, {"pause": {}}]}},
+            },
+        }))
+        .await;
+    hand_over("v1").await;
+    world.start();
+    all("/stableVersion", json!("v1")).await;
+    hand_over("v2").await;
+    all("/waitingFor", json!("WaitingForApproval")).await;
+    world.command("promote").await;
+    all("/stableVersion", json!("v2")).await;
+    all("/phase", json!("Healthy")).await;
+}
