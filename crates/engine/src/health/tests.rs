@@ -397,6 +397,11 @@ fn kinds_of_the_table_go_by_their_own_words() {
             ),
         ],
     );
+}
+
+#[test]
+fn other_kinds_of_the_table_do_so_too() {
+    let conditions = |list: Value| json!({"status": {"conditions": list}});
     check(
         "mlops.seldon.io/v1alpha1",
         "Model",
