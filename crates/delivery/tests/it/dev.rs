@@ -37,12 +37,17 @@ impl Clock for Now {
 
 /// Measures what a test says.
 #[derive(Default)]
-pub(crate) struct Fake(pub(crate) Mutex<BTreeMap<String, Result<Value, String>>>);
+pub(crate) struct Fake(
+    pub(crate) Mutex<BTreeMap<String, Result<Value, String>>>,
+    /// When something was measured last.
+    pub(crate) Mutex<Timestamp>,
+);
 
 #[async_trait]
 impl Measure for Fake {
     async fn measure(&self, source: &MetricSource, _: &Ctx) -> Result<Measured, MeasureError> {
         let known = self.0.lock().get(&source.metric).cloned();
+        *self.1.lock() = Timestamp::now();
         known
             .unwrap_or_else(|| Err("nothing is known".to_owned()))
             .map(Measured::from)

@@ -11,6 +11,7 @@ mod canary;
 mod crash;
 mod dev;
 mod faults;
+mod figures;
 mod kinds;
 mod kserve;
 mod llm;
