@@ -4,6 +4,7 @@
 
 #![expect(clippy::print_stdout, reason = "the table is this program's output")]
 
+mod large;
 mod latency;
 mod plan;
 mod process;
@@ -40,6 +41,9 @@ struct Args {
     /// Objects of the one application whose plan is measured.
     #[arg(long, default_value_t = 10_000)]
     plan_objects: usize,
+    /// Measure that one application alone, on a cluster.
+    #[arg(long)]
+    only_large: bool,
     /// Measure the pure parts alone, without a cluster.
     #[arg(long)]
     only_plan: bool,
@@ -58,6 +62,16 @@ async fn main() -> Result<()> {
     let mut report = Report::new();
     plan::measure(args.plan_objects, &mut report)?;
     if args.only_plan {
+        print!("{}", report.to_table());
+        return Ok(());
+    }
+    {
+        let cluster = Cluster::start(&args.devcluster, &folder.path().join("large")).await?;
+        let driftless = Driftless::start(&args.driftless, &cluster, folder.path()).await?;
+        let objects = args.plan_objects;
+        large::measure(&cluster, &driftless, folder.path(), objects, &mut report).await?;
+    }
+    if args.only_large {
         print!("{}", report.to_table());
         return Ok(());
     }

@@ -5,6 +5,8 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 
 /// How long a process may take to come up.
@@ -57,6 +59,8 @@ impl Cluster {
 /// A running `driftless serve` that ends with this value.
 pub(crate) struct Driftless {
     pid: u32,
+    /// Host and port.
+    address: String,
     /// From start to the first answer.
     pub(crate) ready: Duration,
     _child: Child,
@@ -86,7 +90,7 @@ impl Driftless {
             .spawn()
             .with_context(|| format!("starting {}; run 'make build' first", binary.display()))?;
         let address = data.join("address");
-        wait(&mut child, "driftless", async || {
+        let address = wait(&mut child, "driftless", async || {
             std::fs::read_to_string(&address).ok()
         })
         .await?;
@@ -94,9 +98,26 @@ impl Driftless {
         let pid = child.id().context("driftless has ended")?;
         Ok(Self {
             pid,
+            address: address
+                .trim()
+                .trim_start_matches("http://")
+                .trim_end_matches('/')
+                .to_owned(),
             ready,
             _child: child,
         })
+    }
+
+    /// Reads the process's metrics.
+    pub(crate) async fn metrics(&self) -> Result<String> {
+        let mut stream = TcpStream::connect(&self.address)
+            .await
+            .with_context(|| format!("connecting to {}", self.address))?;
+        let request = "GET /metrics HTTP/1.0\r\nHost: localhost\r\n\r\n";
+        stream.write_all(request.as_bytes()).await?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await?;
+        Ok(answer)
     }
 
     /// Peak resident memory in MiB (`VmHWM`).
