@@ -227,6 +227,11 @@ describe('a rollout of a model behind a route', () => {
     await button(stage, 'Try again').click();
     await step(stage, 'Wait for approval').waitFor({ timeout: 60_000 });
     await region(stage, 'Quarantined versions').waitFor({ state: 'detached' });
+    await button(stage, 'Approve').click();
+    await step(stage, /^Analysis/).waitFor({ timeout: 30_000 });
+    await button(stage, 'Skip this step').click();
+    await confirm(stage, 'Skip this step', /nobody waits for its result/);
+    await step(stage, 'Pause for 10m').waitFor({ timeout: 30_000 });
     await button(stage, 'Promote fully').click();
     await confirm(stage, 'Promote fully', /takes all traffic as soon as its pods are ready/);
     await phase(stage, 'Healthy').waitFor({ timeout: 60_000 });
