@@ -243,6 +243,7 @@ fn routes_by_header_and_mirrors_are_read_back_and_leave_nothing() {
                 canary,
                 headers,
                 mirrors,
+                ..Traffic::default()
             };
             live = merged(
                 live.clone(),
@@ -271,6 +272,7 @@ fn our_rules_come_first_and_keep_paths() {
         canary: 30,
         headers: vec![by_header(0, "beta", "yes")],
         mirrors: vec![mirror(25, Some(("exact", "/v1/predict")))],
+        ..Traffic::default()
     };
     let live = http_route();
     let live = merged(
