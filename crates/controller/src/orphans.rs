@@ -47,8 +47,9 @@ impl Controller {
         while unless(&stop, tokio::time::sleep(LOOK)).await.is_some() {
             let mut changed = Vec::new();
             for (key, (target, count)) in self.orphans.0.lock().iter_mut() {
-                let now = self.state.orphan_count(target).unwrap_or_default();
-                if now != *count {
+                if let Some(now) = self.state.orphan_count(target)
+                    && now != *count
+                {
                     *count = now;
                     changed.push(key.clone());
                 }

@@ -345,9 +345,13 @@ fn a_model_rollout_goes_by_its_phase_and_by_what_it_was_handed_over() {
     );
 }
 
+/// A status of nothing but conditions.
+fn conditions(list: Value) -> Value {
+    json!({"status": {"conditions": list}})
+}
+
 #[test]
-fn kinds_of_the_table_go_by_their_own_words() {
-    let conditions = |list: Value| json!({"status": {"conditions": list}});
+fn serving_systems_go_by_their_own_words() {
     check(
         "serving.kserve.io/v1beta1",
         "InferenceService",
@@ -420,6 +424,10 @@ fn other_kinds_of_the_table_do_so_too() {
             ),
         ],
     );
+}
+
+#[test]
+fn infrastructure_goes_by_its_own_words() {
     check(
         "cert-manager.io/v1",
         "Certificate",
