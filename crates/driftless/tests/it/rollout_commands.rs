@@ -38,6 +38,33 @@ async fn reaches(world: &World, phase: &str) -> String {
     said(world, &watch, 0).await
 }
 
+/// Half of the traffic goes to the new version, and a person is waited for.
+async fn shows_a_pause(world: &World) {
+    let watched = reaches(world, "paused").await;
+    assert!(watched.contains("WaitingForApproval"), "{watched}");
+    let shown = said(world, &["get", "fraud"], 0).await;
+    for part in [
+        "Phase:      Paused",
+        "new, 50 % of the traffic",
+        "stable, 50 % of the traffic",
+        "Version  1/1 pods ready",
+        "✔ 1 Set weight to 50 %",
+        "▶ 2 Pause until approved",
+        "StepCompleted",
+    ] {
+        assert!(shown.contains(part), "{part:?} is not in\n{shown}");
+    }
+    let wide = said(world, &["get", "fraud", "-o", "wide"], 0).await;
+    assert!(wide.contains("Condition:  Valid=True"), "{wide}");
+    let object: Value =
+        serde_json::from_str(&said(world, &["get", "fraud", "-o", "json"], 0).await).unwrap();
+    assert_eq!(object["status"]["targets"][0]["weight"], 50);
+    let yaml = said(world, &["get", "fraud", "-o", "yaml"], 0).await;
+    assert!(yaml.contains("\nkind: ModelRollout\n"), "{yaml}");
+    let list = said(world, &["list"], 0).await;
+    assert!(list.contains("Paused  1        2/2   50 %"), "{list}");
+}
+
 #[tokio::test]
 async fn rollouts_are_shown_watched_and_told_from_the_command_line() {
     let crd = concat!(
@@ -72,29 +99,7 @@ async fn rollouts_are_shown_watched_and_told_from_the_command_line() {
         .then()
         .expect(succeeded())
         .await;
-    let watched = reaches(&world, "paused").await;
-    assert!(watched.contains("WaitingForApproval"), "{watched}");
-    let shown = said(&world, &["get", "fraud"], 0).await;
-    for part in [
-        "Phase:      Paused",
-        "new, 50 % of the traffic",
-        "stable, 50 % of the traffic",
-        "Version  1/1 pods ready",
-        "✔ 1 Set weight to 50 %",
-        "▶ 2 Pause until approved",
-        "StepCompleted",
-    ] {
-        assert!(shown.contains(part), "{part:?} is not in\n{shown}");
-    }
-    let wide = said(&world, &["get", "fraud", "-o", "wide"], 0).await;
-    assert!(wide.contains("Condition:  Valid=True"), "{wide}");
-    let object: Value =
-        serde_json::from_str(&said(&world, &["get", "fraud", "-o", "json"], 0).await).unwrap();
-    assert_eq!(object["status"]["targets"][0]["weight"], 50);
-    let yaml = said(&world, &["get", "fraud", "-o", "yaml"], 0).await;
-    assert!(yaml.contains("\nkind: ModelRollout\n"), "{yaml}");
-    let list = said(&world, &["list"], 0).await;
-    assert!(list.contains("Paused  1        2/2   50 %"), "{list}");
+    shows_a_pause(&world).await;
 
     let wrong = said(&world, &["promote", "fraud", "--target", "loans"], 20).await;
     assert!(wrong.contains("no target loans; it has: fraud"), "{wrong}");
