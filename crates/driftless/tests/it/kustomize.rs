@@ -104,7 +104,7 @@ async fn a_remote_base_on_this_machine_is_refused() {
             "resources: ['http://127.0.0.1:1/team/repo//base']\n",
         )
         .then()
-        .expect(condition("ComparisonError", "which is this machine"))
+        .expect(condition("ComparisonError", "it is this machine"))
         .await;
 }
 
