@@ -7,6 +7,8 @@ use driftless_api::application::{Condition, ConditionType, Status, condition};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
+use crate::fit::fit;
+
 /// What one pass wants to change about an Application.
 #[derive(Debug)]
 pub struct Draft {
@@ -76,13 +78,24 @@ impl Draft {
         self.annotations.insert(key.to_owned(), None);
     }
 
-    /// Returns the JSON merge patch that brings the Application to the draft, `None` when nothing changes.
+    /// Returns the JSON merge patch that brings the Application to the draft, `None` when nothing changes. A status that the
+    /// API server has no room for is cut, and says so.
     /// The draft goes on from there: a second call tells only what changed since.
     pub fn take_patch(&mut self, now: Timestamp) -> Option<Value> {
-        let found = std::mem::take(&mut self.found);
-        let evaluated = std::mem::take(&mut self.evaluated);
+        let mut found = std::mem::take(&mut self.found);
+        let mut evaluated = std::mem::take(&mut self.evaluated);
+        let mut after = serde_json::to_value(&self.status).unwrap_or_default();
+        if let Some(words) = fit(&mut after) {
+            evaluated.push(ConditionType::UnknownError);
+            found.push(Condition::new(ConditionType::UnknownError, words));
+        }
         condition::merge(&mut self.status.conditions, &evaluated, found, now.into());
-        let after = serde_json::to_value(&self.status).unwrap_or_default();
+        if let Some(after) = after.as_object_mut() {
+            after.remove("conditions");
+            if !self.status.conditions.is_empty() {
+                after.insert("conditions".to_owned(), json!(self.status.conditions));
+            }
+        }
         let status = driftless_manifest::merge_patch::create(&self.before, &after);
         let mut patch = Map::new();
         if status.as_object().is_some_and(|status| !status.is_empty()) {

@@ -14,6 +14,7 @@ pub mod draft;
 mod events;
 mod execute;
 mod failures;
+mod fit;
 mod following;
 mod handover;
 mod holds;
