@@ -11,15 +11,35 @@ use crate::sync::task::{Phase, Task};
 /// How long an object that was written may stay unseen before it counts as deleted by somebody.
 const UNSEEN: SignedDuration = SignedDuration::from_secs(60);
 
+/// Objects whose health holds others back: those of later waves, or the end of an operation whose last wave has hooks.
+#[derive(Clone, Copy)]
+enum Awaited {
+    /// Those of earlier places than the first with something left to do.
+    Before((Phase, i32)),
+    All,
+    Nobody,
+}
+
+impl Awaited {
+    fn holds(self, task: &Task) -> bool {
+        match self {
+            Self::Before(next) => (task.phase, task.wave) < next,
+            Self::All => true,
+            Self::Nobody => false,
+        }
+    }
+}
+
 impl Machine<'_> {
     /// Brings tasks under way up to date with what is seen: hooks, and objects that something waits for.
     /// Others are done once they are written.
     pub(super) fn update_running(&mut self) {
+        let awaited = self.awaited(self.next_place());
         let running: Vec<&Task> = self
             .tasks()
             .map(|(_, task)| task)
             .filter(|task| self.is_running(task) && !task.is_prune())
-            .filter(|task| task.is_hook() || self.is_waited_for(task))
+            .filter(|task| task.is_hook() || awaited.holds(task))
             .collect();
         for task in running {
             let live = self.observe.live(&task.key);
@@ -44,12 +64,12 @@ impl Machine<'_> {
             .min()
     }
 
-    /// Says whether an object's health holds others back: those of later waves, or the end of an operation
-    /// whose last wave has hooks.
-    fn is_waited_for(&self, task: &Task) -> bool {
-        match self.next_place() {
-            Some(next) => (task.phase, task.wave) < next,
-            None => self.ends_with_hooks(),
+    /// Says whose health holds others back. All tasks are looked at for it: once for a step, not for each of them.
+    fn awaited(&self, next: Option<(Phase, i32)>) -> Awaited {
+        match next {
+            Some(next) => Awaited::Before(next),
+            None if self.ends_with_hooks() => Awaited::All,
+            None => Awaited::Nobody,
         }
     }
 
@@ -109,6 +129,7 @@ impl Machine<'_> {
     /// objects that others follow go away.
     pub(super) fn wait_for_running(&mut self) -> Option<Decision> {
         let next = self.next_place();
+        let awaited = self.awaited(next);
         let failed = self.tasks().any(|(_, task)| self.has_failed(task));
         let waited: Vec<&Task> = self
             .tasks()
@@ -120,7 +141,7 @@ impl Machine<'_> {
                 if task.is_hook() {
                     failed || !at_work
                 } else {
-                    !failed && self.is_waited_for(task)
+                    !failed && awaited.holds(task)
                 }
             })
             .collect();
