@@ -14,6 +14,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use super::json::is_going;
 use super::{Error, Result};
 
 /// Annotation of what a rollout made: the version it is.
@@ -90,6 +91,12 @@ impl Ctx {
             Err(KubeError::NotFound { .. }) => Ok(None),
             Err(source) => Err(Self::error("reading", gvk, name, source)),
         }
+    }
+
+    /// Reads the target. One that is being deleted is gone.
+    pub async fn read_target(&self) -> Result<Option<Value>> {
+        let live = self.read(&self.gvk, &self.name).await?;
+        Ok(live.filter(|live| !is_going(live)))
     }
 
     /// Reads an object that must be there; otherwise `hint` says what to do.

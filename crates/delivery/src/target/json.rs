@@ -18,6 +18,11 @@ pub(crate) fn text<'a>(object: &'a Value, pointer: &str) -> Option<&'a str> {
     object.pointer(pointer)?.as_str()
 }
 
+/// Says whether an object is being deleted.
+pub(crate) fn is_going(object: &Value) -> bool {
+    text(object, "/metadata/deletionTimestamp").is_some()
+}
+
 /// Returns an annotation.
 pub(crate) fn annotation<'a>(object: &'a Value, name: &str) -> Option<&'a str> {
     object.pointer("/metadata/annotations")?.get(name)?.as_str()
@@ -33,6 +38,16 @@ pub(crate) fn labels(object: &Value) -> BTreeMap<String, String> {
         .flatten()
         .filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())))
         .collect()
+}
+
+/// Gives the containers of a pod's spec the resources that `of` has for their names.
+pub(crate) fn give_resources<'v>(spec: &mut Value, of: impl Fn(&str) -> Option<&'v Value>) {
+    let containers = spec.get_mut("containers").and_then(Value::as_array_mut);
+    for container in containers.into_iter().flatten() {
+        if let Some(resources) = of(text(container, "/name").unwrap_or_default()) {
+            container["resources"] = resources.clone();
+        }
+    }
 }
 
 /// Returns a label selector of the API (`matchLabels`, `matchExpressions`) as a query has it.

@@ -2,6 +2,7 @@
 
 mod cx;
 pub(crate) mod json;
+mod kinds;
 mod kserve;
 mod seldon;
 mod workload;
@@ -112,6 +113,41 @@ pub struct Seen {
     /// A version whose promotion cannot be taken back any more, since the old pods are gone: it is carried to its end
     /// before anything else is decided.
     pub finishing: Option<String>,
+}
+
+impl Seen {
+    /// The target is not there; so many pods would be one version.
+    fn nothing(replicas: u32) -> Self {
+        Self {
+            replicas,
+            stable: None,
+            canary: None,
+            traffic: Ok(Traffic::default()),
+            labels: BTreeMap::new(),
+            pods: Pods::default(),
+            finishing: None,
+        }
+    }
+}
+
+/// Passes traffic that weights alone make.
+fn weights_only(traffic: &Traffic) -> Result<()> {
+    if traffic.headers.is_empty() && traffic.mirrors.is_empty() {
+        return Ok(());
+    }
+    Err(Error::Refused(
+        "routes by header and mirrors are not carried out for this kind".to_owned(),
+    ))
+}
+
+/// Passes traffic that can be had without a new version: none for it.
+fn without_canary(traffic: &Traffic) -> Result<()> {
+    match traffic.canary {
+        0 => Ok(()),
+        _ => Err(Error::Refused(
+            "the new version is not there: it gets no traffic".to_owned(),
+        )),
+    }
 }
 
 /// How far a promotion is.

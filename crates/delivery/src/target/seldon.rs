@@ -16,9 +16,13 @@ use driftless_rollout::plan::Traffic;
 use driftless_rollout::route::{Names, Router};
 use serde_json::{Value, json};
 
-use super::json::{digest, is_complete, labels, number, selector, text};
+use super::json::{digest, give_resources, is_complete, labels, number, selector, text};
+use super::kinds::{deployments, virtual_services};
 use super::kserve::{edit, step_problems};
-use super::{Ctx, Error, PodShape, Pods, Promoted, Result, Seen, Stable, Target};
+use super::{
+    Ctx, Error, PodShape, Pods, Promoted, Result, Seen, Stable, Target, weights_only,
+    without_canary,
+};
 
 /// Annotation of a predictor with a name for its Service.
 const SERVICE_NAME: &str = "seldon.io/svc-name";
@@ -28,14 +32,6 @@ const ENGINE: &str = "seldon-container-engine";
 /// The SeldonDeployment.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct SeldonDeployment;
-
-fn deployments() -> GroupVersionKind {
-    GroupVersionKind::new("apps", "v1", "Deployment")
-}
-
-fn virtual_services() -> GroupVersionKind {
-    GroupVersionKind::new("networking.istio.io", "v1", "VirtualService")
-}
 
 fn virtual_service_name(cx: &Ctx) -> String {
     format!("{}-http", cx.name)
@@ -237,8 +233,7 @@ fn full(cx: &Ctx, live: Option<&Value>) -> u32 {
 
 impl SeldonDeployment {
     async fn look(cx: &Ctx) -> Result<Option<Look>> {
-        let live = cx.read(&cx.gvk, &cx.name).await?;
-        let live = live.filter(|live| text(live, "/metadata/deletionTimestamp").is_none());
+        let live = cx.read_target().await?;
         let Some(live) = live else { return Ok(None) };
         let (mine, others): (Vec<&Value>, Vec<&Value>) = predictors(&live)
             .iter()
@@ -252,13 +247,8 @@ impl SeldonDeployment {
         };
         let of_deployment = format!("seldon-deployment-id={}", cx.name);
         let name = virtual_service_name(cx);
-        let route = match cx.read(&virtual_services(), &name).await {
-            Err(Error::Request {
-                source: driftless_kube::Error::UnknownKind { .. },
-                ..
-            }) => None,
-            other => other?,
-        };
+        let namespace = &cx.owner.namespace;
+        let route = Ctx::read_of(&cx.cluster, &virtual_services(), namespace, &name).await?;
         Ok(Some(Look {
             stable: (*stable).clone(),
             canary: mine.first().map(|one| (*one).clone()),
@@ -306,15 +296,7 @@ impl SeldonDeployment {
 impl Target for SeldonDeployment {
     async fn observe(&self, cx: &Ctx) -> Result<Seen> {
         let Some(look) = Self::look(cx).await? else {
-            return Ok(Seen {
-                replicas: full(cx, None),
-                stable: None,
-                canary: None,
-                traffic: Ok(Traffic::default()),
-                pods: Pods::default(),
-                labels: std::collections::BTreeMap::new(),
-                finishing: None,
-            });
+            return Ok(Seen::nothing(full(cx, None)));
         };
         let applied = match &cx.wanted {
             Some(wanted) => Some(cx.dry_apply(&wanted.object).await?),
@@ -391,19 +373,10 @@ impl Target for SeldonDeployment {
     }
 
     async fn set_traffic(&self, cx: &Ctx, traffic: &Traffic) -> Result<()> {
-        if !traffic.headers.is_empty() || !traffic.mirrors.is_empty() {
-            return Err(Error::Refused(
-                "routes by header and mirrors are not carried out for this kind".to_owned(),
-            ));
-        }
+        weights_only(traffic)?;
         let look = Self::look_needed(cx).await?;
         let Some(canary) = &look.canary else {
-            return match traffic.canary {
-                0 => Ok(()),
-                _ => Err(Error::Refused(
-                    "the new version is not there: it gets no traffic".to_owned(),
-                )),
-            };
+            return without_canary(traffic);
         };
         let share = traffic.canary.min(100);
         if share > 0 {
@@ -550,7 +523,10 @@ fn pods(cx: &Ctx, look: &Look) -> Pods {
         let list = spec.pointer("/spec/containers").and_then(Value::as_array);
         for container in list.into_iter().flatten() {
             if let Some(part) = container.get("resources") {
-                resources.insert(text(container, "/name").unwrap_or_default(), part.clone());
+                resources.insert(
+                    text(container, "/name").unwrap_or_default().to_owned(),
+                    part.clone(),
+                );
             }
         }
     }
@@ -558,13 +534,7 @@ fn pods(cx: &Ctx, look: &Look) -> Pods {
     let shape = |deployment: &&Value| {
         let template = deployment.pointer("/spec/template/spec");
         let mut spec = template.cloned().unwrap_or_default();
-        let list = spec.get_mut("containers").and_then(Value::as_array_mut);
-        for container in list.into_iter().flatten() {
-            let name = text(container, "/name").unwrap_or_default().to_owned();
-            if let Some(part) = resources.get(name.as_str()) {
-                container["resources"] = part.clone();
-            }
-        }
+        give_resources(&mut spec, |name| resources.get(name));
         PodShape { spec, count: 1 }
     };
     Pods {

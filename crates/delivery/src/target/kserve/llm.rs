@@ -20,9 +20,14 @@ use serde_json::{Value, json};
 use super::edit;
 use crate::target::cx::VERSION;
 use crate::target::json::{
-    annotation, digest, is_complete, is_observed, labels, number, selector, text,
+    annotation, digest, give_resources, is_complete, is_going, is_observed, labels, number,
+    selector, text,
 };
-use crate::target::{Ctx, Error, PodShape, Pods, Promoted, Result, Seen, Stable, Target};
+use crate::target::kinds::{deployments, http_routes};
+use crate::target::{
+    Ctx, Error, PodShape, Pods, Promoted, Result, Seen, Stable, Target, weights_only,
+    without_canary,
+};
 
 /// Annotation of the canary: the target's weight before it came.
 const WEIGHT: &str = "driftless.dev/weight-before";
@@ -32,14 +37,6 @@ const GROUP_FIELD: &str = "/spec/router/route/group";
 /// The LLMInferenceService.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::target) struct LlmInferenceService;
-
-fn deployments() -> GroupVersionKind {
-    GroupVersionKind::new("apps", "v1", "Deployment")
-}
-
-fn routes() -> GroupVersionKind {
-    GroupVersionKind::new("gateway.networking.k8s.io", "v1", "HTTPRoute")
-}
 
 fn canary_name(cx: &Ctx) -> String {
     format!("{}-canary", cx.name)
@@ -211,8 +208,7 @@ fn member(cx: &Ctx, wanted: &Value, version: &str, replicas: u32, before: u32) -
 
 impl LlmInferenceService {
     async fn look(cx: &Ctx) -> Result<Option<Look>> {
-        let live = cx.read(&cx.gvk, &cx.name).await?;
-        let live = live.filter(|live| text(live, "/metadata/deletionTimestamp").is_none());
+        let live = cx.read_target().await?;
         let Some(live) = live else { return Ok(None) };
         let canary = cx.read(&cx.gvk, &canary_name(cx)).await?;
         if let Some(other) = canary.as_ref().filter(|other| !cx.is_mine(other)) {
@@ -224,7 +220,7 @@ impl LlmInferenceService {
         Ok(Some(Look {
             live,
             canary,
-            route: cx.read(&routes(), &route_name(&cx.name)).await?,
+            route: cx.read(&http_routes(), &route_name(&cx.name)).await?,
         }))
     }
 
@@ -287,15 +283,7 @@ impl Target for LlmInferenceService {
         let wanted = cx.wanted.as_ref();
         let asked = wanted.and_then(|wanted| number(&wanted.object, "/spec/replicas"));
         let Some(look) = Self::look(cx).await? else {
-            return Ok(Seen {
-                replicas: asked.unwrap_or(1).max(1),
-                stable: None,
-                canary: None,
-                traffic: Ok(Traffic::default()),
-                pods: Pods::default(),
-                labels: std::collections::BTreeMap::new(),
-                finishing: None,
-            });
+            return Ok(Seen::nothing(asked.unwrap_or(1).max(1)));
         };
         let applied = match wanted {
             Some(wanted) => Some(cx.dry_apply(&wanted.object).await?),
@@ -311,7 +299,6 @@ impl Target for LlmInferenceService {
             .is_replaced(cx, applied.as_ref())
             .then(|| wanted.map(|wanted| wanted.version.clone()))
             .flatten();
-        let is_going = |member: &&Value| text(member, "/metadata/deletionTimestamp").is_some();
         Ok(Seen {
             replicas: full,
             stable: Some(Stable {
@@ -322,7 +309,7 @@ impl Target for LlmInferenceService {
             }),
             canary: look.canary.as_ref().map(|member| Track {
                 version: annotation(member, VERSION).unwrap_or_default().to_owned(),
-                replicas: if is_going(&member) {
+                replicas: if is_going(member) {
                     0
                 } else {
                     number(member, "/spec/replicas").unwrap_or(1)
@@ -381,23 +368,11 @@ impl Target for LlmInferenceService {
     }
 
     async fn set_traffic(&self, cx: &Ctx, traffic: &Traffic) -> Result<()> {
-        if !traffic.headers.is_empty() || !traffic.mirrors.is_empty() {
-            return Err(Error::Refused(
-                "routes by header and mirrors are not carried out for this kind".to_owned(),
-            ));
-        }
+        weights_only(traffic)?;
         let look = Self::look_needed(cx).await?;
-        let canary = look
-            .canary
-            .as_ref()
-            .filter(|member| text(member, "/metadata/deletionTimestamp").is_none());
+        let canary = look.canary.as_ref().filter(|member| !is_going(member));
         let Some(canary) = canary else {
-            return match traffic.canary {
-                0 => Ok(()),
-                _ => Err(Error::Refused(
-                    "the new version is not there: it gets no traffic".to_owned(),
-                )),
-            };
+            return without_canary(traffic);
         };
         if traffic.canary > 0 && ready(canary) == 0 {
             return Err(Error::Refused(format!(
@@ -441,7 +416,7 @@ impl Target for LlmInferenceService {
             cx.apply(&object).await?;
             return waits("the stable version's pods are replaced");
         }
-        if text(canary, "/metadata/deletionTimestamp").is_some() {
+        if is_going(canary) {
             return waits("the canary's pods go");
         }
         if !Self::is_done(cx, &look.live).await? || ready(&look.live) == 0 {
@@ -482,7 +457,7 @@ impl Target for LlmInferenceService {
                 Self::set_weight(cx, &cx.name, before).await?;
             }
         }
-        if text(&canary, "/metadata/deletionTimestamp").is_some() {
+        if is_going(&canary) {
             // KServe keeps it until no route names it.
             return Ok(());
         }
@@ -516,7 +491,7 @@ impl Target for LlmInferenceService {
         vec![
             (cx.gvk.clone(), cx.name.clone()),
             (cx.gvk.clone(), canary_name(cx)),
-            (routes(), route_name(&cx.name)),
+            (http_routes(), route_name(&cx.name)),
             (deployments(), workload_name(&cx.name)),
             (deployments(), workload_name(&canary_name(cx))),
         ]
@@ -567,20 +542,11 @@ fn pods(cx: &Ctx, workload: Option<&Value>) -> Pods {
             .pointer("/spec/template/containers")?
             .as_array()
     });
-    for container in asked.into_iter().flatten() {
-        let (Some(resources), Some(containers)) = (
-            container.get("resources"),
-            spec.get_mut("containers").and_then(Value::as_array_mut),
-        ) else {
-            continue;
-        };
-        let mine = containers
-            .iter_mut()
-            .find(|one| text(one, "/name") == text(container, "/name"));
-        if let Some(one) = mine {
-            one["resources"] = resources.clone();
-        }
-    }
+    let asked = asked.map(Vec::as_slice).unwrap_or_default();
+    give_resources(&mut spec, |name| {
+        let named = asked.iter().find(|one| text(one, "/name") == Some(name));
+        named?.get("resources")
+    });
     Pods {
         gang: vec![PodShape { spec, count: 1 }],
         together: None,

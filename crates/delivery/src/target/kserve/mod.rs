@@ -16,6 +16,8 @@ use self::standard::Standard;
 use super::json::{annotation, text};
 use super::{Ctx, Error, Promoted, Result, Seen, Target};
 
+/// The container that runs a predictor's model.
+const CONTAINER: &str = "kserve-container";
 /// Annotation with the deployment mode.
 const MODE: &str = "serving.kserve.io/deploymentMode";
 /// Times a write is tried that lost against somebody else's.
@@ -49,8 +51,7 @@ impl InferenceService {
     /// Returns what carries out the target's mode: KServe notes it in the status, the annotation says it before, and the
     /// settings of KServe when nobody else does.
     async fn mode(cx: &Ctx) -> Result<&'static dyn Target> {
-        let live = cx.read(&cx.gvk, &cx.name).await?;
-        let live = live.filter(|live| text(live, "/metadata/deletionTimestamp").is_none());
+        let live = cx.read_target().await?;
         let known = live.as_ref().and_then(|live| {
             text(live, "/status/deploymentMode")
                 .filter(|mode| !mode.is_empty())

@@ -18,9 +18,15 @@ use driftless_rollout::plan::Traffic;
 use driftless_rollout::route::{Names, Router};
 use serde_json::{Value, json};
 
-use super::ROUNDS;
-use crate::target::json::{annotation, digest, is_complete, labels, number, selector, text};
-use crate::target::{Ctx, Error, PodShape, Pods, Promoted, Result, Seen, Stable, Target};
+use super::{CONTAINER, ROUNDS};
+use crate::target::json::{
+    annotation, digest, give_resources, is_complete, labels, number, selector, text,
+};
+use crate::target::kinds::{deployments, http_routes};
+use crate::target::{
+    Ctx, Error, PodShape, Pods, Promoted, Result, Seen, Stable, Target, weights_only,
+    without_canary,
+};
 
 /// Annotation of the route: the predictor's numbers of pods before a rollout.
 const REPLICAS: &str = "driftless.dev/predictor-replicas";
@@ -44,14 +50,6 @@ struct Look {
     /// Deployments of both versions.
     stable: Option<Value>,
     canary: Option<Value>,
-}
-
-fn deployments() -> GroupVersionKind {
-    GroupVersionKind::new("apps", "v1", "Deployment")
-}
-
-fn routes() -> GroupVersionKind {
-    GroupVersionKind::new("gateway.networking.k8s.io", "v1", "HTTPRoute")
 }
 
 /// Returns the name that a version has inside the InferenceService; names begin with a letter there.
@@ -123,7 +121,7 @@ fn route_name(cx: &Ctx) -> String {
 
 async fn read_route(cx: &Ctx) -> Result<Value> {
     let name = route_name(cx);
-    match cx.read(&routes(), &name).await {
+    match cx.read(&http_routes(), &name).await {
         Ok(Some(route)) => Ok(route),
         Ok(None) => Err(Error::Refused(format!(
             "HTTPRoute {name} is not there: KServe makes it with enableGatewayApi, or name one in trafficRouting.httpRoute"
@@ -141,8 +139,7 @@ async fn read_route(cx: &Ctx) -> Result<Value> {
 
 impl Standard {
     async fn look(cx: &Ctx) -> Result<Look> {
-        let live = cx.read(&cx.gvk, &cx.name).await?;
-        let live = live.filter(|live| text(live, "/metadata/deletionTimestamp").is_none());
+        let live = cx.read_target().await?;
         let Some(live) = live else {
             return Ok(Look {
                 live: None,
@@ -214,7 +211,7 @@ impl Standard {
                 .pointer("/metadata/resourceVersion")
                 .cloned()
                 .unwrap_or_default();
-            match cx.patch(&routes(), &route_name(cx), &patch).await {
+            match cx.patch(&http_routes(), &route_name(cx), &patch).await {
                 Err(error) if error.is_conflict() && round + 1 < ROUNDS => {}
                 other => return other.map(drop),
             }
@@ -369,15 +366,7 @@ impl Target for Standard {
     async fn observe(&self, cx: &Ctx) -> Result<Seen> {
         let look = Self::look(cx).await?;
         let Some(live) = &look.live else {
-            return Ok(Seen {
-                replicas: full(cx, None),
-                stable: None,
-                canary: None,
-                traffic: Ok(Traffic::default()),
-                pods: Pods::default(),
-                labels: std::collections::BTreeMap::new(),
-                finishing: None,
-            });
+            return Ok(Seen::nothing(full(cx, None)));
         };
         let ready = |deployment: &Option<Value>| {
             let deployment = deployment.as_ref();
@@ -495,22 +484,13 @@ impl Target for Standard {
     }
 
     async fn set_traffic(&self, cx: &Ctx, traffic: &Traffic) -> Result<()> {
-        if !traffic.headers.is_empty() || !traffic.mirrors.is_empty() {
-            return Err(Error::Refused(
-                "routes by header and mirrors are not carried out for this kind".to_owned(),
-            ));
-        }
+        weights_only(traffic)?;
         let live = cx
             .read_needed(&cx.gvk, &cx.name, "the rollout names it")
             .await?;
         let version = entry(&live).map(|(_, version)| version.to_owned());
         let Some(version) = version else {
-            return match traffic.canary {
-                0 => Ok(()),
-                _ => Err(Error::Refused(
-                    "the new version is not there: it gets no traffic".to_owned(),
-                )),
-            };
+            return without_canary(traffic);
         };
         let names = names(cx, &live, &version);
         if traffic.canary > 0 {
@@ -612,7 +592,7 @@ impl Target for Standard {
     fn related(&self, cx: &Ctx) -> Vec<(GroupVersionKind, String)> {
         let mut related = vec![
             (cx.gvk.clone(), cx.name.clone()),
-            (routes(), route_name(cx)),
+            (http_routes(), route_name(cx)),
             (deployments(), service_name(&cx.name, None)),
         ];
         let versions = cx
@@ -717,15 +697,7 @@ fn pods(cx: &Ctx, stable: Option<&Value>) -> Pods {
     let wanted = cx.wanted.as_ref();
     let resources =
         wanted.and_then(|wanted| wanted.object.pointer("/spec/predictor/model/resources"));
-    if let Some(resources) = resources
-        && let Some(containers) = spec.get_mut("containers").and_then(Value::as_array_mut)
-    {
-        for container in containers {
-            if text(container, "/name") == Some("kserve-container") {
-                container["resources"] = resources.clone();
-            }
-        }
-    }
+    give_resources(&mut spec, |name| resources.filter(|_| name == CONTAINER));
     Pods {
         gang: vec![PodShape { spec, count: 1 }],
         together: None,

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use self::route::Routing;
 use super::json::{
-    annotation, covers, digest, is_complete, is_observed, labels, number, selector, text,
+    annotation, covers, digest, is_complete, is_going, is_observed, labels, number, selector, text,
 };
 use super::{Ctx, Error, PodShape, Pods, Promoted, Result, Seen, Stable, Target, VERSION};
 
@@ -82,7 +82,7 @@ impl Workload {
             )));
         }
         // A target that is being deleted is gone.
-        let target = target.filter(|target| text(target, "/metadata/deletionTimestamp").is_none());
+        let target = target.filter(|target| !is_going(target));
         Ok(Look { target, canary })
     }
 

@@ -15,6 +15,7 @@ use serde_json::{Map, Value, json};
 
 use super::Workload;
 use crate::target::json::{annotation, text};
+use crate::target::kinds::{http_routes, virtual_services};
 use crate::target::{Ctx, Error, Result};
 
 /// Annotation of a canary: the weight that was asked for, where the number of pods makes it.
@@ -75,10 +76,10 @@ impl Routing {
         let by = match routing.as_deref() {
             Some(routing) => {
                 if let Some(route) = &routing.http_route {
-                    let gvk = GroupVersionKind::new("gateway.networking.k8s.io", "v1", "HTTPRoute");
+                    let gvk = http_routes();
                     By::Route(Router::HttpRoute, gvk, route.name.clone())
                 } else if let Some(route) = &routing.virtual_service {
-                    let gvk = GroupVersionKind::new("networking.istio.io", "v1", "VirtualService");
+                    let gvk = virtual_services();
                     By::Route(Router::VirtualService, gvk, route.name.clone())
                 } else if let Some(nginx) = &routing.nginx {
                     By::Nginx(nginx.stable_ingress.clone())

@@ -6,7 +6,8 @@ use driftless_rollout::plan::Traffic;
 use serde_json::{Map, Value, json};
 
 use crate::target::cx::VERSION;
-use crate::target::json::{annotation, labels, number, selector, text};
+use crate::target::json::{annotation, give_resources, labels, number, selector, text};
+use crate::target::kserve::CONTAINER;
 use crate::target::{Ctx, Error, PodShape, Pods, Result};
 
 /// Annotation of the Knative Service: what served before, and which versions these are.
@@ -300,15 +301,8 @@ pub(super) fn pods(cx: &Ctx, look: &Look) -> Pods {
         .unwrap_or_else(|| Value::Object(Map::new()));
     let wanted = cx.wanted.as_ref();
     let asked = |pointer: &str| wanted.and_then(|wanted| wanted.object.pointer(pointer));
-    if let Some(resources) = asked("/spec/predictor/model/resources")
-        && let Some(containers) = spec.get_mut("containers").and_then(Value::as_array_mut)
-    {
-        for container in containers {
-            if text(container, "/name") == Some("kserve-container") {
-                container["resources"] = resources.clone();
-            }
-        }
-    }
+    let resources = asked("/spec/predictor/model/resources");
+    give_resources(&mut spec, |name| resources.filter(|_| name == CONTAINER));
     let count = asked("/spec/predictor/minReplicas").and_then(Value::as_u64);
     Pods {
         gang: vec![PodShape {

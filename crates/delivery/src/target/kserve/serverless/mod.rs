@@ -23,7 +23,10 @@ use serde_json::{Value, json};
 use self::look::{BEFORE, Before, Look, PERCENT, bare, marks, placed, pods};
 use super::edit;
 use crate::target::json::{annotation, digest, labels, number, text};
-use crate::target::{Ctx, Error, Pods, Promoted, Result, Seen, Stable, Target};
+use crate::target::kinds::deployments;
+use crate::target::{
+    Ctx, Error, Promoted, Result, Seen, Stable, Target, weights_only, without_canary,
+};
 
 /// An InferenceService in Serverless mode.
 #[derive(Clone, Copy, Debug)]
@@ -33,10 +36,6 @@ fn knative(kind: &str) -> GroupVersionKind {
     GroupVersionKind::new("serving.knative.dev", "v1", kind)
 }
 
-fn deployments() -> GroupVersionKind {
-    GroupVersionKind::new("apps", "v1", "Deployment")
-}
-
 /// Returns the name of the predictor's Knative Service.
 fn service_name(cx: &Ctx) -> String {
     format!("{}-predictor", cx.name)
@@ -44,8 +43,7 @@ fn service_name(cx: &Ctx) -> String {
 
 impl Serverless {
     async fn look(cx: &Ctx) -> Result<Option<Look>> {
-        let live = cx.read(&cx.gvk, &cx.name).await?;
-        let live = live.filter(|live| text(live, "/metadata/deletionTimestamp").is_none());
+        let live = cx.read_target().await?;
         let Some(live) = live else { return Ok(None) };
         let name = service_name(cx);
         let service = match cx.read(&knative("Service"), &name).await {
@@ -173,15 +171,7 @@ impl Serverless {
 impl Target for Serverless {
     async fn observe(&self, cx: &Ctx) -> Result<Seen> {
         let Some(look) = Self::look(cx).await? else {
-            return Ok(Seen {
-                replicas: 1,
-                stable: None,
-                canary: None,
-                traffic: Ok(Traffic::default()),
-                pods: Pods::default(),
-                labels: std::collections::BTreeMap::new(),
-                finishing: None,
-            });
+            return Ok(Seen::nothing(1));
         };
         let percent = look.percent()?;
         let is_wanted = match (&cx.wanted, percent) {
@@ -262,19 +252,10 @@ impl Target for Serverless {
     }
 
     async fn set_traffic(&self, cx: &Ctx, traffic: &Traffic) -> Result<()> {
-        if !traffic.headers.is_empty() || !traffic.mirrors.is_empty() {
-            return Err(Error::Refused(
-                "routes by header and mirrors are not carried out for this kind".to_owned(),
-            ));
-        }
+        weights_only(traffic)?;
         let look = Self::look_needed(cx).await?;
         let Some((_, version)) = look.percent()? else {
-            return match traffic.canary {
-                0 => Ok(()),
-                _ => Err(Error::Refused(
-                    "the new version is not there: it gets no traffic".to_owned(),
-                )),
-            };
+            return without_canary(traffic);
         };
         if traffic.canary > 0 {
             let is_back = look.before().is_some_and(|before| before.stable == version);
