@@ -54,9 +54,7 @@ async fn a_version_is_promoted_and_no_warm_pod_restarts() {
         .hand_over("fraud", "v2", &workload("Deployment", "v2", 2))
         .await;
 
-    world
-        .status("/waitingFor", json!("WaitingForApproval"))
-        .await;
+    world.awaits_approval().await;
     assert_eq!(
         weights(&world.get("HTTPRoute", "fraud").await),
         split(50, 50)
@@ -126,9 +124,7 @@ async fn an_abort_gives_the_traffic_back() {
     world
         .hand_over("fraud", "v2", &workload("Deployment", "v2", 2))
         .await;
-    world
-        .status("/waitingFor", json!("WaitingForApproval"))
-        .await;
+    world.awaits_approval().await;
     assert_eq!(
         weights(&world.get("HTTPRoute", "fraud").await),
         split(80, 20)
@@ -149,9 +145,7 @@ async fn an_abort_gives_the_traffic_back() {
     assert_eq!(target["waitingFor"], "Quarantined");
 
     world.command("retry").await;
-    world
-        .status("/waitingFor", json!("WaitingForApproval"))
-        .await;
+    world.awaits_approval().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -205,17 +199,13 @@ async fn a_newer_version_replaces_one_on_its_way() {
     world
         .hand_over("fraud", "v2", &workload("Deployment", "v2", 2))
         .await;
-    world
-        .status("/waitingFor", json!("WaitingForApproval"))
-        .await;
+    world.awaits_approval().await;
     world
         .hand_over("fraud", "v3", &workload("Deployment", "v3", 2))
         .await;
     world.decided("Superseded").await;
     world.status("/canaryVersion", json!("v3")).await;
-    world
-        .status("/waitingFor", json!("WaitingForApproval"))
-        .await;
+    world.awaits_approval().await;
     assert_eq!(
         weights(&world.get("HTTPRoute", "fraud").await),
         split(50, 50)
@@ -251,9 +241,7 @@ async fn routes_by_header_and_mirrors_come_before_others_and_go() {
     world
         .hand_over("fraud", "v2", &workload("Deployment", "v2", 2))
         .await;
-    world
-        .status("/waitingFor", json!("WaitingForApproval"))
-        .await;
+    world.awaits_approval().await;
     let route = world.get("HTTPRoute", "fraud").await;
     let rules = route["spec"]["rules"].as_array().unwrap();
     let git = crate::dev::route();

@@ -73,9 +73,7 @@ async fn an_abort_goes_on_wherever_the_process_ended() {
     world
         .hand_over("fraud", "v2", &workload("Deployment", "v2", 2))
         .await;
-    world
-        .status("/waitingFor", json!("WaitingForApproval"))
-        .await;
+    world.awaits_approval().await;
     world.command("abort").await;
     in_short_lives(&world, "/phase", json!("Degraded")).await;
     world.start();

@@ -319,6 +319,12 @@ impl World {
             .unwrap_or_default()
     }
 
+    /// Waits until the rollout waits for a person.
+    pub(crate) async fn awaits_approval(&self) {
+        self.status("/waitingFor", json!("WaitingForApproval"))
+            .await;
+    }
+
     /// Waits until the status of the target says so.
     pub(crate) async fn status(&self, pointer: &str, wanted: Value) {
         let what = format!("{pointer} is {wanted}");
@@ -395,6 +401,22 @@ pub(crate) fn route() -> Value {
         "matches": [{"path": {"type": "PathPrefix", "value": "/"}}],
         "backendRefs": [{"group": "", "kind": "Service", "name": "fraud", "port": 80, "weight": 1}],
     }]}})
+}
+
+/// Versions as a sync names them.
+pub(crate) const ONE: &str = "1111111111";
+pub(crate) const TWO: &str = "2222222222";
+pub(crate) const THREE: &str = "3333333333";
+
+/// Returns the rollout of the target `fraud` of a serving system, which routes by itself.
+pub(crate) fn rollout_of(api_version: &str, kind: &str, steps: Value) -> Value {
+    json!({
+        "apiVersion": "driftless.dev/v1alpha1", "kind": "ModelRollout", "metadata": {"name": "fraud"},
+        "spec": {
+            "targetRef": {"apiVersion": api_version, "kind": kind, "name": "fraud"},
+            "strategy": {"canary": {"scaleDownDelaySeconds": 0, "steps": steps}},
+        },
+    })
 }
 
 pub(crate) fn rollout(name: &str, kind: &str, steps: Value) -> Value {

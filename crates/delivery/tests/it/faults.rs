@@ -13,9 +13,7 @@ async fn a_hand_on_the_route_is_seen_and_put_back() {
     world
         .hand_over("fraud", "v2", &workload("Deployment", "v2", 2))
         .await;
-    world
-        .status("/waitingFor", json!("WaitingForApproval"))
-        .await;
+    world.awaits_approval().await;
     let backends = json!([{"name": "fraud", "port": 80, "weight": 10}, {"name": "fraud-canary", "port": 80, "weight": 90}]);
     world
         .patch(
@@ -41,9 +39,7 @@ async fn a_deleted_target_takes_its_canary_along() {
     world
         .hand_over("fraud", "v2", &workload("Deployment", "v2", 2))
         .await;
-    world
-        .status("/waitingFor", json!("WaitingForApproval"))
-        .await;
+    world.awaits_approval().await;
     world.delete("Deployment", "fraud").await;
     world.decided("TargetDeleted").await;
     world
@@ -66,9 +62,7 @@ async fn a_deleted_rollout_leaves_the_traffic_as_it_was() {
     world
         .hand_over("fraud", "v2", &workload("Deployment", "v2", 2))
         .await;
-    world
-        .status("/waitingFor", json!("WaitingForApproval"))
-        .await;
+    world.awaits_approval().await;
     world.delete("ModelRollout", "fraud").await;
     world
         .until("the rollout is gone", async || {
@@ -116,9 +110,7 @@ async fn an_invalid_rollout_says_where_and_touches_nothing() {
     world
         .hand_over("fraud", "v2", &workload("Deployment", "v2", 2))
         .await;
-    world
-        .status("/waitingFor", json!("WaitingForApproval"))
-        .await;
+    world.awaits_approval().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -35,9 +35,7 @@ async fn from_the_measurement_to_the_live_route() {
         world.hand_over("fraud", &version, &object).await;
         if is_good {
             world.status("/weight", json!(80)).await;
-            world
-                .status("/waitingFor", json!("WaitingForApproval"))
-                .await;
+            world.awaits_approval().await;
             let moved = times(&world, "TrafficMoved").await;
             steps.push((moved, *world.fake.1.lock()));
             world.command("abort").await;

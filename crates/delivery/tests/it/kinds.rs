@@ -13,9 +13,7 @@ async fn pods_of_a_stateful_set_are_replaced_behind_the_canary() {
     world
         .hand_over("fraud", "v2", &workload("StatefulSet", "v2", 2))
         .await;
-    world
-        .status("/waitingFor", json!("WaitingForApproval"))
-        .await;
+    world.awaits_approval().await;
     world.command("promote").await;
     world.status("/stableVersion", json!("v2")).await;
     world
@@ -55,9 +53,7 @@ async fn blue_green_needs_no_route() {
     world
         .hand_over("fraud", "v2", &workload("Deployment", "v2", 2))
         .await;
-    world
-        .status("/waitingFor", json!("WaitingForApproval"))
-        .await;
+    world.awaits_approval().await;
     world.status("/canaryPods/ready", json!(2)).await;
     let before = world
         .get("Service", "fraud")

@@ -5,11 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use driftless_testkit::Kserve;
 use serde_json::{Value, json};
 
-use crate::dev::{World, gvk, weights};
-
-const ONE: &str = "1111111111";
-const TWO: &str = "2222222222";
-const THREE: &str = "3333333333";
+use crate::dev::{ONE, THREE, TWO, World, gvk, rollout_of, weights};
 
 fn service(model: &str) -> Value {
     Kserve::inference_service("", "fraud", &format!("s3://models/fraud/{model}"), 2)
@@ -20,13 +16,11 @@ async fn model(world: &World, steps: Value) {
     Kserve::shared().await.check();
     world.apply(service("one")).await;
     world
-        .apply(json!({
-            "apiVersion": "driftless.dev/v1alpha1", "kind": "ModelRollout", "metadata": {"name": "fraud"},
-            "spec": {
-                "targetRef": {"apiVersion": "serving.kserve.io/v1beta1", "kind": "InferenceService", "name": "fraud"},
-                "strategy": {"canary": {"scaleDownDelaySeconds": 0, "steps": steps}},
-            },
-        }))
+        .apply(rollout_of(
+            "serving.kserve.io/v1beta1",
+            "InferenceService",
+            steps,
+        ))
         .await;
     world.hand_over("fraud", ONE, &service("one")).await;
     world
@@ -88,9 +82,7 @@ async fn a_model_of_kserve_is_promoted_and_no_warm_pod_restarts() {
     )
     .await;
     world.hand_over("fraud", TWO, &service("two")).await;
-    world
-        .status("/waitingFor", json!("WaitingForApproval"))
-        .await;
+    world.awaits_approval().await;
 
     let canary = name_of(TWO);
     let route = world.get("HTTPRoute", "fraud").await;
@@ -146,9 +138,7 @@ async fn a_model_of_kserve_is_promoted_and_no_warm_pod_restarts() {
 
     // The next version takes its steps beside the one that bears a name now.
     world.hand_over("fraud", THREE, &service("three")).await;
-    world
-        .status("/waitingFor", json!("WaitingForApproval"))
-        .await;
+    world.awaits_approval().await;
     let route = world.get("HTTPRoute", "fraud").await;
     assert_eq!(weights(&route), split((&canary, 50), (&name_of(THREE), 50)));
 }
@@ -161,9 +151,7 @@ async fn an_abort_gives_a_model_of_kserve_its_traffic_back() {
     let live = world.get("InferenceService", "fraud").await;
     let before = pods(&world).await;
     world.hand_over("fraud", TWO, &service("two")).await;
-    world
-        .status("/waitingFor", json!("WaitingForApproval"))
-        .await;
+    world.awaits_approval().await;
     let split_route = world.get("HTTPRoute", "fraud").await;
     assert_eq!(
         weights(&split_route),
@@ -197,9 +185,7 @@ async fn without_a_route_no_weight_is_claimed() {
     world.delete("HTTPRoute", "fraud").await;
     world.hand_over("fraud", TWO, &service("two")).await;
     // KServe makes its route again, and the rollout goes on from there.
-    world
-        .status("/waitingFor", json!("WaitingForApproval"))
-        .await;
+    world.awaits_approval().await;
     let route = world.get("HTTPRoute", "fraud").await;
     assert_eq!(
         weights(&route),
@@ -214,9 +200,7 @@ async fn the_same_model_with_other_settings_replaces_the_pods_under_cover() {
     let mut changed = service("one");
     changed["spec"]["predictor"]["model"]["env"] = json!([{"name": "THREADS", "value": "4"}]);
     world.hand_over("fraud", TWO, &changed).await;
-    world
-        .status("/waitingFor", json!("WaitingForApproval"))
-        .await;
+    world.awaits_approval().await;
     world.command("promote").await;
     world.status("/stableVersion", json!(TWO)).await;
     world.status("/phase", json!("Healthy")).await;

@@ -12,11 +12,8 @@ use driftless_kube::{Cluster, Fence, WriteCtx};
 use driftless_testkit::Kserve;
 use serde_json::{Value, json};
 
-use crate::dev::{World, gvk};
+use crate::dev::{ONE, THREE, TWO, World, gvk, rollout_of};
 
-const ONE: &str = "1111111111";
-const TWO: &str = "2222222222";
-const THREE: &str = "3333333333";
 const PUBLISHER: &str = "/publishers/";
 
 fn service(model: &str) -> Value {
@@ -76,13 +73,11 @@ async fn model(world: &World, steps: Value) {
     gateway(Arc::clone(&world.cluster), world.namespace.clone());
     world.apply(service("one")).await;
     world
-        .apply(json!({
-            "apiVersion": "driftless.dev/v1alpha1", "kind": "ModelRollout", "metadata": {"name": "fraud"},
-            "spec": {
-                "targetRef": {"apiVersion": "serving.kserve.io/v1alpha2", "kind": "LLMInferenceService", "name": "fraud"},
-                "strategy": {"canary": {"scaleDownDelaySeconds": 0, "steps": steps}},
-            },
-        }))
+        .apply(rollout_of(
+            "serving.kserve.io/v1alpha2",
+            "LLMInferenceService",
+            steps,
+        ))
         .await;
     world.hand_over("fraud", ONE, &service("one")).await;
     world
@@ -148,9 +143,7 @@ async fn a_second_member_takes_traffic_until_the_target_is_replaced() {
     let world = World::new("llm").await;
     model(&world, json!([{"setWeight": 50}, {"pause": {}}])).await;
     world.hand_over("fraud", TWO, &service("two")).await;
-    world
-        .status("/waitingFor", json!("WaitingForApproval"))
-        .await;
+    world.awaits_approval().await;
     assert_eq!(weights(&world).await, split(50, 50));
     let canary = world.get("LLMInferenceService", "fraud-canary").await;
     assert_eq!(
@@ -186,9 +179,7 @@ async fn an_abort_gives_the_target_all_traffic_back() {
     model(&world, json!([{"setWeight": 20}, {"pause": {}}])).await;
     let before = world.get("LLMInferenceService", "fraud").await;
     world.hand_over("fraud", TWO, &service("two")).await;
-    world
-        .status("/waitingFor", json!("WaitingForApproval"))
-        .await;
+    world.awaits_approval().await;
     assert_eq!(weights(&world).await, split(80, 20));
     // A newer commit takes it back first.
     world.hand_over("fraud", THREE, &service("three")).await;

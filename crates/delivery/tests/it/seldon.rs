@@ -11,11 +11,7 @@ use driftless_kube::{ApplyOptions, Cluster, DeleteOptions, Fence, WriteCtx};
 use driftless_manifest::Object;
 use serde_json::{Value, json};
 
-use crate::dev::{World, gvk};
-
-const ONE: &str = "1111111111";
-const TWO: &str = "2222222222";
-const THREE: &str = "3333333333";
+use crate::dev::{ONE, THREE, TWO, World, gvk, rollout_of};
 
 fn model(image: &str) -> Value {
     json!({
@@ -128,13 +124,11 @@ async fn start(world: &World, steps: Value) {
     });
     world.apply(model("one")).await;
     world
-        .apply(json!({
-            "apiVersion": "driftless.dev/v1alpha1", "kind": "ModelRollout", "metadata": {"name": "fraud"},
-            "spec": {
-                "targetRef": {"apiVersion": "machinelearning.seldon.io/v1", "kind": "SeldonDeployment", "name": "fraud"},
-                "strategy": {"canary": {"scaleDownDelaySeconds": 0, "steps": steps}},
-            },
-        }))
+        .apply(rollout_of(
+            "machinelearning.seldon.io/v1",
+            "SeldonDeployment",
+            steps,
+        ))
         .await;
     world.hand_over("fraud", ONE, &model("one")).await;
     world
@@ -176,9 +170,7 @@ async fn a_second_predictor_takes_traffic_until_the_first_is_replaced() {
     let world = World::new("seldon").await;
     start(&world, json!([{"setWeight": 50}, {"pause": {}}])).await;
     world.hand_over("fraud", TWO, &model("two")).await;
-    world
-        .status("/waitingFor", json!("WaitingForApproval"))
-        .await;
+    world.awaits_approval().await;
     assert_eq!(weights(&world).await, split(50, TWO, 50));
 
     world.command("promote").await;
@@ -204,9 +196,7 @@ async fn an_abort_leaves_the_first_predictor_as_it_was() {
     let world = World::new("seldon-abort").await;
     start(&world, json!([{"setWeight": 20}, {"pause": {}}])).await;
     world.hand_over("fraud", TWO, &model("two")).await;
-    world
-        .status("/waitingFor", json!("WaitingForApproval"))
-        .await;
+    world.awaits_approval().await;
     assert_eq!(weights(&world).await, split(80, TWO, 20));
     world.hand_over("fraud", THREE, &model("three")).await;
     world.decided("Superseded").await;

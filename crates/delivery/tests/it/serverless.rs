@@ -5,11 +5,7 @@ use std::collections::BTreeMap;
 use driftless_testkit::Knative;
 use serde_json::{Value, json};
 
-use crate::dev::{World, gvk};
-
-const ONE: &str = "1111111111";
-const TWO: &str = "2222222222";
-const THREE: &str = "3333333333";
+use crate::dev::{ONE, THREE, TWO, World, gvk, rollout_of};
 
 fn service(model: &str) -> Value {
     Knative::inference_service("", "fraud", &format!("s3://models/fraud/{model}"), 2)
@@ -20,13 +16,11 @@ async fn model(world: &World, steps: Value) {
     Knative::shared().await.check();
     world.apply(service("one")).await;
     world
-        .apply(json!({
-            "apiVersion": "driftless.dev/v1alpha1", "kind": "ModelRollout", "metadata": {"name": "fraud"},
-            "spec": {
-                "targetRef": {"apiVersion": "serving.kserve.io/v1beta1", "kind": "InferenceService", "name": "fraud"},
-                "strategy": {"canary": {"scaleDownDelaySeconds": 0, "steps": steps}},
-            },
-        }))
+        .apply(rollout_of(
+            "serving.kserve.io/v1beta1",
+            "InferenceService",
+            steps,
+        ))
         .await;
     world.hand_over("fraud", ONE, &service("one")).await;
     world
@@ -99,9 +93,7 @@ async fn a_revision_takes_traffic_and_is_promoted_as_it_runs() {
     )
     .await;
     world.hand_over("fraud", TWO, &service("two")).await;
-    world
-        .status("/waitingFor", json!("WaitingForApproval"))
-        .await;
+    world.awaits_approval().await;
     assert_eq!(
         traffic(&world).await,
         split(&[(revision(1), 80), (revision(2), 20)])
@@ -140,9 +132,7 @@ async fn a_revision_takes_traffic_and_is_promoted_as_it_runs() {
 
     // The next one begins from there.
     world.hand_over("fraud", THREE, &service("three")).await;
-    world
-        .status("/waitingFor", json!("WaitingForApproval"))
-        .await;
+    world.awaits_approval().await;
     assert_eq!(
         traffic(&world).await,
         split(&[(revision(2), 80), (revision(3), 20)])
@@ -155,9 +145,7 @@ async fn an_abort_gives_the_earlier_revision_its_traffic_back() {
     model(&world, json!([{"setWeight": 50}, {"pause": {}}])).await;
     let before = predictor(&world).await;
     world.hand_over("fraud", TWO, &service("two")).await;
-    world
-        .status("/waitingFor", json!("WaitingForApproval"))
-        .await;
+    world.awaits_approval().await;
 
     world.command("abort").await;
     world.decided("TrafficRestored").await;
@@ -176,9 +164,7 @@ async fn an_abort_gives_the_earlier_revision_its_traffic_back() {
 
     // The next version is measured against it.
     world.hand_over("fraud", THREE, &service("three")).await;
-    world
-        .status("/waitingFor", json!("WaitingForApproval"))
-        .await;
+    world.awaits_approval().await;
     assert_eq!(
         traffic(&world).await,
         split(&[(revision(3), 50), (revision(4), 50)])
@@ -191,9 +177,7 @@ async fn an_abort_after_all_traffic_moved_brings_the_earlier_revision_back() {
     model(&world, json!([{"setWeight": 100}, {"pause": {}}])).await;
     let before = predictor(&world).await;
     world.hand_over("fraud", TWO, &service("two")).await;
-    world
-        .status("/waitingFor", json!("WaitingForApproval"))
-        .await;
+    world.awaits_approval().await;
     assert_eq!(traffic(&world).await, split(&[(revision(2), 100)]));
 
     world.command("abort").await;
@@ -212,9 +196,7 @@ async fn a_newer_commit_takes_the_one_on_its_way_back_first() {
     let world = World::new("serverless-newer").await;
     model(&world, json!([{"setWeight": 30}, {"pause": {}}])).await;
     world.hand_over("fraud", TWO, &service("two")).await;
-    world
-        .status("/waitingFor", json!("WaitingForApproval"))
-        .await;
+    world.awaits_approval().await;
     world.hand_over("fraud", THREE, &service("three")).await;
     world.decided("Superseded").await;
     world

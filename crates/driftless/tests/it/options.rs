@@ -320,6 +320,20 @@ async fn applied_by(world: &World, manager: &str) {
     api.create(&parameters, &object).await.unwrap();
 }
 
+/// Renders and compares anew, and finds nothing to sync.
+async fn stays_synced(world: World) -> World {
+    let before = started(&world).await;
+    let world = world
+        .when()
+        .hard_refresh()
+        .then()
+        .expect(settled())
+        .expect(synced())
+        .await;
+    assert_eq!(started(&world).await, before, "it was synced again");
+    world
+}
+
 /// Returns when the latest operation started.
 async fn started(world: &World) -> Value {
     world.app().await["status"]["operationState"]["startedAt"].clone()
@@ -599,15 +613,7 @@ async fn what_knatives_webhook_fills_in_is_no_drift() {
         .expect(settled())
         .expect(synced())
         .await;
-    let before = started(&world).await;
-    let world = world
-        .when()
-        .hard_refresh()
-        .then()
-        .expect(settled())
-        .expect(synced())
-        .await;
-    assert_eq!(started(&world).await, before, "it was synced again");
+    let world = stays_synced(world).await;
     world
         .when()
         // A change of what Git names is drift all the same, and healed.
@@ -653,13 +659,5 @@ async fn what_kserve_writes_into_its_services_is_no_drift() {
         .expect(exists(Kind::DEPLOYMENT, "fraud-predictor"))
         .expect(settled())
         .await;
-    let before = started(&world).await;
-    let world = world
-        .when()
-        .hard_refresh()
-        .then()
-        .expect(settled())
-        .expect(synced())
-        .await;
-    assert_eq!(started(&world).await, before, "it was synced again");
+    stays_synced(world).await;
 }
