@@ -37,7 +37,7 @@ use std::time::Duration;
 
 /// How long an expectation may stay "not yet". Long, because test machines are busy: a wrong answer
 /// is nearly always a *never*, which does not wait.
-pub const DEADLINE: Duration = Duration::from_secs(60);
+pub const DEADLINE: Duration = Duration::from_secs(180);
 
 /// How often an expectation is asked again.
 pub const POLL: Duration = Duration::from_millis(50);

@@ -132,26 +132,3 @@ fn documents_that_expand_are_refused() {
         refused("{{ fromYaml (printf \"a: %s\" (repeat 100000 \"[\")) | toJson }}{{ fail \"x\" }}");
     assert!(error.contains('x'), "{error}");
 }
-
-#[test]
-fn memory_stays_flat_over_many_renders() {
-    // Each of these renders makes maps that hold themselves; they have to be given back.
-    let text = "{{ $big := dict \"text\" (repeat 100000 \"x\") }}{{ $_ := set $big \"self\" (list (dict \"up\" $big)) }}{{ $_ := set . \"big\" $big }}a: b";
-    template(text).unwrap();
-    let before = resident();
-    for _ in 0..300 {
-        template(text).unwrap();
-    }
-    let after = resident();
-    assert!(
-        after < before + (16 << 20),
-        "{before} bytes before, {after} after"
-    );
-}
-
-/// Returns the memory of this process that is in use, as far as the system tells.
-fn resident() -> u64 {
-    let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
-    let pages = statm.split(' ').nth(1).and_then(|pages| pages.parse().ok());
-    pages.unwrap_or(0u64) * 4096
-}

@@ -79,7 +79,7 @@ async fn changes_by_others_reach_the_app_concerned() {
     theirs.apply(&config_map("app", &ns, "b", "1")).await;
     let mut seen = Vec::new();
     while !seen.iter().any(|name| name == "b") {
-        let batch = tokio::time::timeout(Duration::from_secs(20), changes.next()).await;
+        let batch = tokio::time::timeout(Duration::from_secs(60), changes.next()).await;
         for change in batch.expect("a change in time").unwrap() {
             if let Change::Object(change) = change
                 && &*change.key.namespace == ns.as_str()

@@ -454,7 +454,7 @@ async fn followed_refs_tell_when_they_move_fail_and_recover() {
     let first = service.resolve(&repository, "main").await.unwrap();
     let second = origin.commit(&[("a", "2")]);
     let next = async |news: &mut tokio::sync::broadcast::Receiver<RefEvent>| {
-        tokio::time::timeout(Duration::from_secs(20), news.recv())
+        tokio::time::timeout(Duration::from_secs(60), news.recv())
             .await
             .unwrap()
             .unwrap()
@@ -472,10 +472,17 @@ async fn followed_refs_tell_when_they_move_fail_and_recover() {
     std::fs::rename(origin.path().join("gone"), origin.path().join(".git")).unwrap();
     assert!(matches!(next(&mut news).await, RefEvent::Recovered { .. }));
     drop(tracked);
-    tokio::time::sleep(Duration::from_millis(60)).await;
-    origin.commit(&[("a", "3")]);
-    tokio::time::sleep(Duration::from_millis(100)).await;
-    assert!(news.try_recv().is_err(), "nobody follows any more");
+    // A look that had begun before may still tell of the first of these commits.
+    let mut told = true;
+    for attempt in 3..8 {
+        origin.commit(&[("a", &attempt.to_string())]);
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        told = news.try_recv().is_ok();
+        if !told {
+            break;
+        }
+    }
+    assert!(!told, "nobody follows any more");
 }
 
 #[tokio::test]
@@ -489,7 +496,7 @@ async fn a_nudge_asks_at_once() {
     origin.commit(&[("a", "2")]);
     assert_eq!(service.git.nudge("https://elsewhere.example/x"), 0);
     assert_eq!(service.git.nudge(&origin.url()), 1);
-    let event = tokio::time::timeout(Duration::from_secs(20), news.recv())
+    let event = tokio::time::timeout(Duration::from_secs(60), news.recv())
         .await
         .unwrap()
         .unwrap();
