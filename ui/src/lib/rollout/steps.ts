@@ -44,7 +44,7 @@ export function readStep(step: Fields): Step {
     case 'experiment': return { kind, names: list(inner.templates).flatMap((each) => text(each.name) ?? []) };
     case 'setCanaryScale': return { kind, amount: number(inner.replicas), followsWeight: inner.matchTrafficWeight === true };
     case 'warmup': return { kind, amount: number(inner.requests) ?? 1 };
-    case 'setMirrorRoute': return { kind, names: names(inner), amount: number(inner.percentage) ?? 0 };
+    case 'setMirrorRoute': return { kind, names: names(inner), amount: number(inner.percentage) ?? (list(inner.match).length > 0 ? 100 : 0) };
     case 'setHeaderRoute': return { kind, names: names(inner), amount: list(inner.match).length };
     case 'plugin': return { kind, names: names(inner) };
   }
