@@ -202,6 +202,7 @@ pub fn of(kind: &GroupVersionKind) -> Option<Box<dyn Target>> {
         ("machinelearning.seldon.io", "SeldonDeployment") => {
             Some(Box::new(seldon::SeldonDeployment))
         }
+        ("mlops.seldon.io", "Model") => Some(Box::new(seldon::Model)),
         _ => None,
     }
 }

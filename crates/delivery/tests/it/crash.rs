@@ -10,7 +10,7 @@ use crate::dev::{World, workload};
 const LIVES: u32 = 120;
 
 /// Lets lives of one write each go on until the status says so.
-async fn in_short_lives(world: &World, pointer: &str, wanted: serde_json::Value) -> u32 {
+pub(crate) async fn in_short_lives(world: &World, pointer: &str, wanted: serde_json::Value) -> u32 {
     for life in 1..=LIVES {
         let mortal = world.start_mortal(1);
         // A life also ends when it has nothing to write for a while.

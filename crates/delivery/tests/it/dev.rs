@@ -100,6 +100,7 @@ pub(crate) fn gvk(kind: &str) -> GroupVersionKind {
         }
         "InferenceService" => GroupVersionKind::new("serving.kserve.io", "v1beta1", kind),
         "Route" | "Revision" => GroupVersionKind::new("serving.knative.dev", "v1", kind),
+        "Model" | "Experiment" => GroupVersionKind::new("mlops.seldon.io", "v1alpha1", kind),
         "SeldonDeployment" => GroupVersionKind::new("machinelearning.seldon.io", "v1", kind),
         "VirtualService" => GroupVersionKind::new("networking.istio.io", "v1", kind),
         "LLMInferenceService" => GroupVersionKind::new("serving.kserve.io", "v1alpha2", kind),

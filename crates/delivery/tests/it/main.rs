@@ -10,6 +10,7 @@
 mod canary;
 mod crash;
 mod dev;
+mod experiment;
 mod faults;
 mod figures;
 mod kinds;

@@ -26,7 +26,7 @@ fn model(image: &str) -> Value {
     })
 }
 
-fn crd(group: &str, kind: &str, plural: &str) -> Value {
+pub(crate) fn crd(group: &str, kind: &str, plural: &str) -> Value {
     json!({
         "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
         "metadata": {"name": format!("{plural}.{group}")},

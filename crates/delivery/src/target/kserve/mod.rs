@@ -98,7 +98,7 @@ async fn default_mode(cx: &Ctx) -> Result<String> {
 }
 
 /// Changes an object as `change` says, which is asked again when somebody else was faster. `None` from it writes nothing.
-pub(super) async fn edit(
+pub(in crate::target) async fn edit(
     cx: &Ctx,
     gvk: &GroupVersionKind,
     name: &str,
@@ -122,7 +122,7 @@ pub(super) async fn edit(
 }
 
 /// What of the steps no kind of KServe can do.
-pub(super) fn step_problems(cx: &Ctx, kind: &str) -> Vec<Problem> {
+pub(in crate::target) fn step_problems(cx: &Ctx, kind: &str) -> Vec<Problem> {
     let mut problems = Vec::new();
     let canary = cx.spec.strategy.canary.iter();
     let steps = canary.flat_map(|canary| &canary.steps);

@@ -16,10 +16,10 @@ use driftless_rollout::plan::Traffic;
 use driftless_rollout::route::{Names, Router};
 use serde_json::{Value, json};
 
-use super::json::{digest, give_resources, is_complete, labels, number, selector, text};
-use super::kinds::{deployments, virtual_services};
-use super::kserve::{edit, step_problems};
-use super::{
+use crate::target::json::{digest, give_resources, is_complete, labels, number, selector, text};
+use crate::target::kinds::{deployments, virtual_services};
+use crate::target::kserve::{edit, step_problems};
+use crate::target::{
     Ctx, Error, PodShape, Pods, Promoted, Result, Seen, Stable, Target, weights_only,
     without_canary,
 };
@@ -31,7 +31,7 @@ const ENGINE: &str = "seldon-container-engine";
 
 /// The SeldonDeployment.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct SeldonDeployment;
+pub(in crate::target) struct SeldonDeployment;
 
 fn virtual_service_name(cx: &Ctx) -> String {
     format!("{}-http", cx.name)
