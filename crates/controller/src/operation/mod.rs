@@ -3,67 +3,42 @@
 //! Everything that must survive is in `status.operationState`: what was asked, which revisions, what became of each
 //! object. A `Running` state with `finishedAt` waits for its next try. The memory in [`Running`] only saves work.
 
-use std::collections::HashMap;
+mod rollback;
+mod running;
+mod subject;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use driftless_api::Application;
 use driftless_api::annotation;
 use driftless_api::application::{
-    ConditionType, Initiator, Operation, OperationPhase, OperationState, RevisionHistory, Source,
-    SyncOperation, SyncResult, SyncStatusCode,
+    ConditionType, Operation, OperationPhase, OperationState, SyncOperation, SyncResult,
+    SyncStatusCode,
 };
 use driftless_appstate::comparison::{Comparison, LiveState};
-use driftless_appstate::desired::{Desired, Failure};
+use driftless_appstate::desired::Desired;
 use driftless_appstate::{Revisions, Target};
-use driftless_core::AppKey;
-use driftless_engine::sync::{Progress, Termination};
+use driftless_engine::sync::Termination;
 use driftless_source::render::CacheUse;
 use driftless_source::{Commit, Freshness};
 use jiff::Timestamp;
-use parking_lot::Mutex;
 
 use crate::Controller;
 use crate::automation::display as listed;
 use crate::draft::Draft;
 use crate::execute::Advance;
-use crate::quarantine::{Entry, Quarantine};
+use crate::quarantine::Quarantine;
 use crate::queue::Next;
 
-pub(crate) use driftless_api::annotation::ROLLBACK;
-
-/// Who rolled back, where the annotation does not say: Kubernetes does not tell who sets one.
-const NOBODY: &str = "annotation driftless.dev/rollback";
+pub(crate) use self::rollback::ROLLBACK;
+use self::rollback::{add_history, find_history, rollback_operation};
+pub(crate) use self::running::Running;
+pub(crate) use self::subject::{Subject, subject_of, subject_of_history};
+use self::subject::{named_revisions, operation_sources};
 
 /// When a waiting operation is looked at although no event said so (contract §3.1).
 const BACKSTOP: Duration = Duration::from_secs(30);
-
-/// What is remembered of running operations beside their recorded results, by start time.
-#[derive(Default)]
-pub(crate) struct Running(Mutex<HashMap<AppKey, (Timestamp, i64, Progress)>>);
-
-impl Running {
-    /// Takes the memory of a try, if this process has worked on it before.
-    pub(crate) fn take(&self, key: &AppKey, started: Timestamp, tries: i64) -> Option<Progress> {
-        let (since, of, progress) = self.0.lock().remove(key)?;
-        (since == started && of == tries).then_some(progress)
-    }
-
-    pub(crate) fn put(&self, key: AppKey, started: Timestamp, tries: i64, progress: Progress) {
-        self.0.lock().insert(key, (started, tries, progress));
-    }
-
-    pub(crate) fn forget(&self, key: &AppKey) {
-        self.0.lock().remove(key);
-    }
-}
-
-/// The sources and revisions that an operation is about.
-#[derive(Clone, Debug)]
-pub(crate) struct Subject {
-    pub(crate) sources: Vec<Source>,
-    pub(crate) revisions: Vec<String>,
-}
 
 impl Controller {
     /// Starts the requested operation or carries the running one on.
@@ -547,144 +522,6 @@ impl Controller {
         progress.terminate(Termination::Superseded(newer.to_owned()));
         self.running.put(key, started, state.retry_count, progress);
     }
-
-    /// Renders the sources of an operation at its revisions.
-    async fn pinned(
-        &self,
-        app: &Application,
-        target: &Target,
-        subject: &Subject,
-    ) -> Result<Desired, Failure> {
-        let revisions = Revisions::Pinned(&subject.revisions);
-        self.state
-            .desired(app, target, &subject.sources, revisions, CacheUse::Use)
-            .await
-    }
-
-    /// Compares the cluster with the revisions that a rollback holds.
-    pub(crate) async fn compare_held(
-        &self,
-        app: &Application,
-        target: &Target,
-        held: &[String],
-    ) -> Result<Arc<Comparison>, String> {
-        let message = |failure: Failure| failure.condition.message;
-        let revisions = Revisions::Pinned(held);
-        let desired = self
-            .state
-            .desired(app, target, &target.sources, revisions, CacheUse::Use)
-            .await
-            .map_err(message)?;
-        self.state
-            .compare_aside(app, target, desired)
-            .await
-            .map_err(message)
-    }
-
-    async fn resolve_named(
-        &self,
-        app: &Application,
-        target: &Target,
-        sources: &[Source],
-        named: &[String],
-    ) -> Result<Vec<String>, Failure> {
-        let sources: Vec<Source> = sources
-            .iter()
-            .enumerate()
-            .map(|(index, source)| {
-                let mut source = source.clone();
-                if let Some(revision) = named.get(index).filter(|revision| !revision.is_empty()) {
-                    source.target_revision.clone_from(revision);
-                    source.tag_prefix = String::new();
-                }
-                source
-            })
-            .collect();
-        let revisions = Revisions::Tracked(Freshness::Within(Duration::from_secs(2)));
-        let desired = self
-            .state
-            .desired(app, target, &sources, revisions, CacheUse::Use)
-            .await?;
-        Ok(desired.revisions)
-    }
-
-    /// Starts a rollback. With automation on, the revision that is left behind is quarantined.
-    async fn roll_back(
-        &self,
-        app: &Application,
-        target: &Target,
-        comparison: &Arc<Comparison>,
-        quarantine: &Quarantine,
-        wish: &str,
-        draft: &mut Draft,
-    ) -> Next {
-        draft.remove_annotation(ROLLBACK);
-        draft.remove_annotation(annotation::ROLLBACK_BY);
-        let entry = match find_history(&draft.status.history, wish) {
-            Ok(entry) => entry,
-            Err(message) => {
-                match app.operation.as_deref() {
-                    Some(operation) => self.refuse(draft, operation.clone(), &message),
-                    None => draft.condition(ConditionType::SyncError, message),
-                }
-                return Next::OnEvent;
-            }
-        };
-        let operation = rollback_operation(app, &entry);
-        let subject = subject_of_history(&entry);
-        let dry_run = operation.is_dry_run();
-        if app.spec.automated().is_some()
-            && !dry_run
-            && subject.revisions != comparison.desired.revisions
-        {
-            let by = operation
-                .initiated_by
-                .as_ref()
-                .map(|by| by.username.clone())
-                .unwrap_or_default();
-            let record = quarantine.clone().without(&subject.revisions).with(Entry {
-                revisions: comparison.desired.revisions.clone(),
-                held_revisions: subject.revisions.clone(),
-                history_id: entry.id,
-                at: driftless_api::Time::from(self.now()).timestamp(),
-                by,
-                reason: format!("rollback to history id {}", entry.id),
-            });
-            draft
-                .annotations
-                .insert(annotation::QUARANTINE.to_owned(), record.to_annotation());
-        }
-        tracing::info!(app = %app.key(), revision = listed(&subject.revisions), "Rollback started");
-        self.start(app, target, operation, subject, Some(comparison), draft)
-            .await
-    }
-
-    /// Keeps the commits of the history readable, so that a rollback works while Git is away.
-    fn keep_history(&self, app: &Application, history: &[RevisionHistory]) {
-        let mut by_source: HashMap<String, (Source, Vec<Commit>)> = HashMap::new();
-        for entry in history {
-            let subject = subject_of_history(entry);
-            for (source, revision) in subject.sources.into_iter().zip(subject.revisions) {
-                if let Some(commit) = Commit::parse(&revision) {
-                    let known = by_source
-                        .entry(source.repo_url.clone())
-                        .or_insert_with(|| (source, Vec::new()));
-                    known.1.push(commit);
-                }
-            }
-        }
-        for (source, commits) in by_source.into_values() {
-            let Ok(repository) = self.state.repository(app, &source) else {
-                continue;
-            };
-            let (git, key) = (Arc::clone(&self.state.git), app.key());
-            tokio::spawn(async move {
-                if let Err(error) = git.keep(&repository, &key, &commits).await {
-                    tracing::warn!(app = %key, %error, "Commits of the history are not kept");
-                }
-            });
-        }
-    }
 }
 
 /// Says whether the requested operation is the one whose end is already recorded.
@@ -735,145 +572,4 @@ fn local_manifests(draft: &Draft) -> &[String] {
     state
         .and_then(|state| state.operation.sync.as_deref())
         .map_or(&[], |sync| &sync.manifests)
-}
-
-fn named_revisions(sync: &SyncOperation) -> Vec<String> {
-    if !sync.revisions.is_empty() {
-        sync.revisions.clone()
-    } else if sync.revision.is_empty() {
-        Vec::new()
-    } else {
-        vec![sync.revision.clone()]
-    }
-}
-
-fn operation_sources(sync: &SyncOperation, target: &Target) -> Vec<Source> {
-    if !sync.sources.is_empty() {
-        sync.sources.clone()
-    } else if let Some(source) = &sync.source {
-        vec![Source::clone(source)]
-    } else {
-        target.sources.clone()
-    }
-}
-
-/// Returns what a recorded operation is about.
-pub(crate) fn subject_of(state: &OperationState) -> Option<Subject> {
-    let result = state.sync_result.as_deref()?;
-    if result.sources.is_empty() {
-        let source = Source::clone(result.source.as_deref()?);
-        Some(Subject {
-            sources: vec![source],
-            revisions: vec![result.revision.clone()],
-        })
-    } else {
-        Some(Subject {
-            sources: result.sources.clone(),
-            revisions: result.revisions.clone(),
-        })
-    }
-}
-
-pub(crate) fn subject_of_history(entry: &RevisionHistory) -> Subject {
-    if entry.sources.is_empty() {
-        let source = entry.source.as_deref().cloned().unwrap_or_default();
-        Subject {
-            sources: vec![source],
-            revisions: vec![entry.revision.clone()],
-        }
-    } else {
-        Subject {
-            sources: entry.sources.clone(),
-            revisions: entry.revisions.clone(),
-        }
-    }
-}
-
-fn find_history(history: &[RevisionHistory], wish: &str) -> Result<RevisionHistory, String> {
-    let found = if wish == "previous" {
-        let current = history.last().map(subject_of_history);
-        history.iter().rev().find(|entry| {
-            current
-                .as_ref()
-                .is_some_and(|current| subject_of_history(entry).revisions != current.revisions)
-        })
-    } else {
-        let id: i64 = wish.trim().parse().map_err(|_| {
-            format!("annotation {ROLLBACK} is {wish:?}: it must be a history id or \"previous\"")
-        })?;
-        history.iter().find(|entry| entry.id == id)
-    };
-    let ids: Vec<String> = history.iter().map(|entry| entry.id.to_string()).collect();
-    found.cloned().ok_or_else(|| {
-        format!(
-            "application has no history entry {wish:?} to roll back to; it has [{}]",
-            ids.join(" ")
-        )
-    })
-}
-
-/// Builds the operation of a rollback, or completes the one that the API wrote.
-fn rollback_operation(app: &Application, entry: &RevisionHistory) -> Operation {
-    let mut operation = app
-        .operation
-        .as_deref()
-        .cloned()
-        .unwrap_or_else(|| Operation {
-            initiated_by: Some(Initiator {
-                username: app
-                    .metadata
-                    .annotation(annotation::ROLLBACK_BY)
-                    .unwrap_or(NOBODY)
-                    .to_owned(),
-                ..Initiator::default()
-            }),
-            ..Operation::default()
-        });
-    let prunes = app
-        .spec
-        .automated()
-        .is_some_and(driftless_api::application::Automated::prunes);
-    let fresh = operation.sync.is_none();
-    let sync = operation.sync.get_or_insert_with(Box::default);
-    if fresh {
-        sync.prune = prunes;
-        sync.sync_options = app.spec.sync_options().to_vec();
-    }
-    sync.sync_strategy = Some(Box::new(
-        driftless_api::application::operation::SyncStrategy {
-            apply: Some(driftless_api::application::operation::SyncStrategyApply::default()),
-            ..Default::default()
-        },
-    ));
-    sync.revision.clone_from(&entry.revision);
-    sync.revisions.clone_from(&entry.revisions);
-    sync.source.clone_from(&entry.source);
-    sync.sources.clone_from(&entry.sources);
-    operation
-}
-
-fn add_history(
-    app: &Application,
-    state: &OperationState,
-    now: Timestamp,
-    history: &mut Vec<RevisionHistory>,
-) {
-    let Some(result) = state.sync_result.as_deref() else {
-        return;
-    };
-    let id = history.last().map_or(0, |last| last.id + 1);
-    history.push(RevisionHistory {
-        id,
-        deployed_at: Some(now.into()),
-        deploy_started_at: state.started_at,
-        revision: result.revision.clone(),
-        revisions: result.revisions.clone(),
-        source: result.source.clone(),
-        sources: result.sources.clone(),
-        initiated_by: state.operation.initiated_by.clone(),
-        ..RevisionHistory::default()
-    });
-    let limit = app.spec.history_limit();
-    let surplus = history.len().saturating_sub(limit);
-    history.drain(..surplus);
 }
