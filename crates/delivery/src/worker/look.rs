@@ -463,7 +463,10 @@ impl Worker {
                 .capacity
                 .check(
                     &self.runner.cluster,
-                    &self.id.namespace,
+                    (
+                        &self.id.namespace,
+                        &format!("{}/{}", self.id.name, job.name),
+                    ),
                     &view.pods,
                     replicas,
                 )

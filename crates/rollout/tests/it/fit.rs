@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use driftless_rollout::fit::{
-    Ask, Cluster, Held, Node, Resources, Shape, Taint, Toleration, Verdict,
+    Ask, Cluster, Held, Node, Operator, Requirement, Resources, Shape, Taint, Toleration, Verdict,
 };
 
 const GPU: &str = "nvidia.com/gpu";
@@ -213,5 +213,49 @@ fn many_models_on_many_nodes() {
             .filter(|verdict| **verdict == Verdict::Surge)
             .count()
             > 400
+    );
+}
+
+#[test]
+fn required_node_affinity_is_heeded() {
+    let of = |name: &str, memory: &str| {
+        let mut node = node(name, 8);
+        node.labels = BTreeMap::from([("gpu.memory".to_owned(), memory.to_owned())]);
+        node
+    };
+    let nodes = || vec![of("a", "40"), of("b", "80"), of("c", "80")];
+    let pods = |terms: Vec<Vec<Requirement>>| {
+        let mut ask = ask(8, 3);
+        ask.gang[0].affinity = Some(terms);
+        match check(nodes(), &ask) {
+            Verdict::Surge => 3,
+            Verdict::Partial { pods, .. } => pods,
+            _ => 0,
+        }
+    };
+    let label = |operator, values: &[&str]| {
+        let values = values.iter().map(|value| (*value).to_owned()).collect();
+        Requirement::label("gpu.memory", operator, values)
+    };
+    assert_eq!(pods(vec![vec![label(Operator::In, &["80", "96"])]]), 2);
+    assert_eq!(pods(vec![vec![label(Operator::NotIn, &["80"])]]), 1);
+    assert_eq!(pods(vec![vec![label(Operator::Gt, &["40"])]]), 2);
+    assert_eq!(pods(vec![vec![label(Operator::Lt, &["80"])]]), 1);
+    assert_eq!(pods(vec![vec![label(Operator::Exists, &[])]]), 3);
+    assert_eq!(pods(vec![vec![label(Operator::DoesNotExist, &[])]]), 0);
+    // Terms are alternatives; the requirements of one hold together, and an empty one never does.
+    let named = |name: &str| Requirement::name(Operator::In, vec![name.to_owned()]);
+    assert_eq!(pods(vec![vec![named("a")], vec![named("c")]]), 2);
+    assert_eq!(
+        pods(vec![vec![named("a"), label(Operator::Gt, &["40"])]]),
+        0
+    );
+    assert_eq!(pods(vec![vec![]]), 0);
+    let mut ask = ask(8, 1);
+    ask.gang[0].affinity = Some(vec![vec![named("elsewhere")]]);
+    let why = why(check(nodes(), &ask));
+    assert!(
+        why.contains("3 outside the required node affinity"),
+        "{why}"
     );
 }

@@ -4,10 +4,14 @@
 //! quota and gangs (pods that only work together) are looked at first, and the answer says which way is open: beside the
 //! old pods, a few at a time, in their place, or not at all for now, and why.
 //!
-//! It is a check, not a scheduler: affinity between pods, volumes and priorities are not looked at. A wrong *yes* ends at the
+//! It is a check, not a scheduler: affinity between pods, topology spread, volumes and priorities are not looked at. A wrong *yes* ends at the
 //! progress deadline with the traffic where it was.
 
+mod affinity;
+
 use std::collections::{BTreeMap, BTreeSet};
+
+pub use self::affinity::{Operator, Requirement, Term};
 
 /// Amounts in thousandths, by resource name (`cpu`, `memory`, `nvidia.com/gpu`).
 pub type Resources = BTreeMap<String, i64>;
@@ -93,8 +97,19 @@ pub struct Shape {
     pub tolerations: Vec<Toleration>,
     /// Labels its node must have.
     pub selector: BTreeMap<String, String>,
+    /// Terms of required node affinity, one of which must hold; `None` asks for nothing.
+    pub affinity: Option<Vec<Term>>,
     /// How many of them a gang has.
     pub count: u32,
+}
+
+impl Shape {
+    /// Returns the labels by which it chooses nodes.
+    fn keys(&self) -> impl Iterator<Item = &str> {
+        let required = self.affinity.iter().flatten().flatten();
+        let selected = self.selector.keys().map(String::as_str);
+        selected.chain(required.map(Requirement::key))
+    }
 }
 
 /// A pod that runs: where it is and what it holds.
@@ -161,7 +176,12 @@ impl Class {
             .selector
             .iter()
             .any(|(key, value)| self.labels.get(key) != Some(value));
-        lacks.then_some("without the labels of the node selector")
+        if lacks {
+            return Some("without the labels of the node selector");
+        }
+        let terms = shape.affinity.as_deref();
+        let is_elsewhere = terms.is_some_and(|terms| !affinity::matches(terms, &self.labels));
+        is_elsewhere.then_some("outside the required node affinity")
     }
 }
 
@@ -176,10 +196,7 @@ impl Cluster {
     /// them names do not tell nodes apart.
     pub fn new(nodes: Vec<Node>, quota: BTreeMap<String, Resources>, asks: &[Ask]) -> Self {
         let shapes = || asks.iter().flat_map(|ask| &ask.gang);
-        let keys: BTreeSet<&str> = shapes()
-            .flat_map(|shape| shape.selector.keys())
-            .map(String::as_str)
-            .collect();
+        let keys: BTreeSet<&str> = shapes().flat_map(Shape::keys).collect();
         let topologies: BTreeSet<&str> = asks
             .iter()
             .filter_map(|ask| ask.together.as_deref())
@@ -219,9 +236,13 @@ impl Cluster {
                     .map(|(key, value)| (key.clone(), value.clone()))
                     .collect::<BTreeMap<_, _>>()
             };
+            let mut told_apart = kept(&keys);
+            if keys.contains(affinity::NAME) {
+                told_apart.insert(affinity::NAME.to_owned(), node.name.clone());
+            }
             let class = Class {
                 closed: node.closed,
-                labels: kept(&keys),
+                labels: told_apart,
                 taints: node.taints,
             };
             let next = cluster.classes.len() as u32;

@@ -1,23 +1,13 @@
-//! Whether new pods find a place: nodes, pods and quotas as `driftless_rollout::fit` wants them.
+//! Nodes, pods and quotas, as far as their places count.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
-use driftless_core::GroupVersionKind;
-use driftless_kube::Cluster;
 use driftless_manifest::quantity::Quantity;
 use driftless_rollout::fit::{
-    Ask, Cluster as Places, Held, Node, Resources, Shape, Taint, Toleration, Verdict,
+    Node, Operator, Requirement, Resources, Shape, Taint, Term, Toleration,
 };
 use serde::Deserialize;
 use serde_json::Value;
-use tokio::sync::Mutex;
-use tokio::time::Instant;
-
-use crate::target::{Pods, list};
-
-/// Nodes and pods are read again after this time.
-const FRESH: Duration = Duration::from_secs(10);
 
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "camelCase", default)]
@@ -27,7 +17,7 @@ struct Meta {
 }
 
 #[derive(Deserialize)]
-struct NodeObject {
+pub(super) struct NodeObject {
     #[serde(default)]
     metadata: Meta,
     #[serde(default)]
@@ -66,28 +56,93 @@ struct Condition {
 }
 
 #[derive(Deserialize)]
-struct PodObject {
+pub(super) struct PodObject {
     #[serde(default)]
-    spec: PodSpec,
+    metadata: PodMeta,
+    #[serde(default)]
+    pub(super) spec: PodSpec,
     #[serde(default)]
     status: PodStatus,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct PodMeta {
+    deletion_timestamp: Option<String>,
 }
 
 #[derive(Deserialize, Default)]
 #[serde(default)]
 struct PodStatus {
     phase: String,
+    conditions: Vec<Condition>,
 }
 
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "camelCase", default)]
-struct PodSpec {
-    node_name: String,
+pub(super) struct PodSpec {
+    pub(super) node_name: String,
     containers: Vec<Container>,
     init_containers: Vec<Container>,
     overhead: BTreeMap<String, Value>,
     node_selector: BTreeMap<String, String>,
+    affinity: Affinity,
     tolerations: Vec<TolerationObject>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct Affinity {
+    node_affinity: NodeAffinity,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct NodeAffinity {
+    required_during_scheduling_ignored_during_execution: Option<NodeSelector>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct NodeSelector {
+    node_selector_terms: Vec<TermObject>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct TermObject {
+    match_expressions: Vec<RequirementObject>,
+    match_fields: Vec<RequirementObject>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct RequirementObject {
+    key: String,
+    operator: String,
+    values: Vec<String>,
+}
+
+impl TermObject {
+    /// Returns what the term asks for. An operator that is not known is met by no node.
+    fn term(&self) -> Term {
+        let read = |of: &RequirementObject,
+                    build: &dyn Fn(Operator, Vec<String>) -> Requirement| {
+            match Operator::parse(&of.operator) {
+                Some(operator) => build(operator, of.values.clone()),
+                None => build(Operator::In, Vec::new()),
+            }
+        };
+        let labels = self.match_expressions.iter().map(|one| {
+            read(one, &|operator, values| {
+                Requirement::label(one.key.as_str(), operator, values)
+            })
+        });
+        // The API knows one field, the node's name.
+        let fields = self.match_fields.iter();
+        let fields = fields.map(|one| read(one, &Requirement::name));
+        labels.chain(fields).collect()
+    }
 }
 
 #[derive(Deserialize, Default)]
@@ -114,7 +169,7 @@ struct TolerationObject {
 }
 
 #[derive(Deserialize)]
-struct QuotaObject {
+pub(super) struct QuotaObject {
     #[serde(default)]
     status: QuotaStatus,
 }
@@ -126,18 +181,8 @@ struct QuotaStatus {
     used: BTreeMap<String, Value>,
 }
 
-fn amount(value: &Value) -> i64 {
-    let quantity = match value {
-        Value::String(text) => Quantity::parse(text),
-        other => Quantity::parse(&other.to_string()),
-    };
-    quantity.map_or(0, |quantity| {
-        i64::try_from(quantity.milli()).unwrap_or(i64::MAX / 4)
-    })
-}
-
 impl Container {
-    fn requests(&self) -> Resources {
+    pub(super) fn requests(&self) -> Resources {
         let mut requests: Resources = BTreeMap::new();
         // A limit without a request is one.
         for (name, value) in self.resources.limits.iter().chain(&self.resources.requests) {
@@ -148,7 +193,7 @@ impl Container {
 }
 
 impl PodSpec {
-    fn requests(&self) -> Resources {
+    pub(super) fn requests(&self) -> Resources {
         let mut total: Resources = BTreeMap::new();
         let add = |total: &mut Resources, more: Resources| {
             for (name, amount) in more {
@@ -185,7 +230,7 @@ impl PodSpec {
         total
     }
 
-    fn shape(&self, count: u32) -> Shape {
+    pub(super) fn shape(&self, count: u32) -> Shape {
         let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
         Shape {
             requests: self.requests(),
@@ -203,89 +248,46 @@ impl PodSpec {
                 })
                 .collect(),
             selector: self.node_selector.clone(),
+            affinity: self
+                .affinity
+                .node_affinity
+                .required_during_scheduling_ignored_during_execution
+                .as_ref()
+                .map(|selector| {
+                    let terms = selector.node_selector_terms.iter();
+                    terms.map(TermObject::term).collect()
+                }),
             count,
         }
     }
 }
 
 impl PodObject {
-    fn is_over(&self) -> bool {
+    pub(super) fn is_over(&self) -> bool {
         matches!(self.status.phase.as_str(), "Succeeded" | "Failed")
     }
-}
 
-/// What is known of a cluster's places; shared by its rollouts.
-#[derive(Default)]
-pub(crate) struct Capacity {
-    nodes: Mutex<Option<(Instant, Vec<Node>)>>,
-}
-
-impl Capacity {
-    /// Says whether so many replicas of the new version fit. The error says what could not be read.
-    pub(crate) async fn check(
-        &self,
-        cluster: &Cluster,
-        namespace: &str,
-        pods: &Pods,
-        replicas: u32,
-    ) -> Result<Verdict, String> {
-        let mut gang = Vec::new();
-        for shape in &pods.gang {
-            let spec: PodSpec = serde_json::from_value(shape.spec.clone())
-                .map_err(|error| format!("the pod template cannot be read: {error}"))?;
-            gang.push(spec.shape(shape.count));
-        }
-        if gang.is_empty() {
-            return Ok(Verdict::Surge);
-        }
-        let core = |kind: &str| GroupVersionKind::new("", "v1", kind);
-        let mut old = Vec::new();
-        if let Some(selector) = &pods.old {
-            let found: Vec<PodObject> = list(cluster, &core("Pod"), namespace, selector)
-                .await
-                .map_err(|error| error.text())?;
-            let running = found.into_iter().filter(|pod| !pod.is_over());
-            old.extend(running.map(|pod| Held {
-                requests: pod.spec.requests(),
-                node: pod.spec.node_name,
-            }));
-        }
-        let ask = Ask {
-            namespace: namespace.to_owned(),
-            gang,
-            together: pods.together.clone(),
-            replicas,
-            old,
-        };
-        let quotas: Vec<QuotaObject> = list(cluster, &core("ResourceQuota"), namespace, "")
-            .await
-            .map_err(|error| error.text())?;
-        let nodes = self.nodes(cluster).await?;
-        let quota = BTreeMap::from([(namespace.to_owned(), left(&quotas))]);
-        Ok(Places::new(nodes, quota, std::slice::from_ref(&ask)).check(&ask))
-    }
-
-    async fn nodes(&self, cluster: &Cluster) -> Result<Vec<Node>, String> {
-        let mut known = self.nodes.lock().await;
-        if let Some((at, nodes)) = &*known
-            && at.elapsed() < FRESH
-        {
-            return Ok(nodes.clone());
-        }
-        let core = |kind: &str| GroupVersionKind::new("", "v1", kind);
-        let nodes: Vec<NodeObject> = list(cluster, &core("Node"), "", "")
-            .await
-            .map_err(|error| error.text())?;
-        let pods: Vec<PodObject> = list(cluster, &core("Pod"), "", "")
-            .await
-            .map_err(|error| error.text())?;
-        let nodes = places(nodes, &pods);
-        *known = Some((Instant::now(), nodes.clone()));
-        Ok(nodes)
+    /// Says whether the scheduler has yet to look at it. What it found no place for takes none away.
+    pub(super) fn is_on_its_way(&self) -> bool {
+        let is_refused = |one: &Condition| one.r#type == "PodScheduled" && one.status == "False";
+        self.spec.node_name.is_empty()
+            && self.metadata.deletion_timestamp.is_none()
+            && !self.is_over()
+            && !self.status.conditions.iter().any(is_refused)
     }
 }
 
-fn places(nodes: Vec<NodeObject>, pods: &[PodObject]) -> Vec<Node> {
+fn amount(value: &Value) -> i64 {
+    let quantity = match value {
+        Value::String(text) => Quantity::parse(text),
+        other => Quantity::parse(&other.to_string()),
+    };
+    quantity.map_or(0, |quantity| {
+        i64::try_from(quantity.milli()).unwrap_or(i64::MAX / 4)
+    })
+}
+
+pub(super) fn places(nodes: Vec<NodeObject>, pods: &[PodObject]) -> Vec<Node> {
     let mut taken: BTreeMap<&str, Resources> = BTreeMap::new();
     for pod in pods.iter().filter(|pod| !pod.is_over()) {
         let node = taken.entry(&pod.spec.node_name).or_default();
@@ -331,7 +333,7 @@ fn places(nodes: Vec<NodeObject>, pods: &[PodObject]) -> Vec<Node> {
 }
 
 /// Returns what is left of all quotas of a namespace, by resource.
-fn left(quotas: &[QuotaObject]) -> Resources {
+pub(super) fn left(quotas: &[QuotaObject]) -> Resources {
     let mut left: Resources = BTreeMap::new();
     for quota in quotas {
         for (name, hard) in &quota.status.hard {
@@ -347,16 +349,6 @@ fn left(quotas: &[QuotaObject]) -> Resources {
         }
     }
     left
-}
-
-/// Returns a verdict in words, for the status.
-pub(crate) fn words(verdict: &Verdict) -> String {
-    match verdict {
-        Verdict::Surge => "all new pods fit beside the old ones".to_owned(),
-        Verdict::Partial { pods, reason } => format!("{pods} new pods fit: {reason}"),
-        Verdict::InPlace { reason } => format!("only in place of the old pods: {reason}"),
-        Verdict::Hold { reason } => format!("they do not fit: {reason}"),
-    }
 }
 
 #[cfg(test)]
@@ -377,6 +369,29 @@ mod tests {
         assert_eq!(requests["nvidia.com/gpu"], 1000);
         assert_eq!(requests["cpu"], 2000);
         assert_eq!(requests["pods"], 1000);
+    }
+
+    #[test]
+    fn required_node_affinity_of_a_pod() {
+        let spec: PodSpec = serde_json::from_value(json!({"affinity": {"nodeAffinity": {
+            "requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [
+                {"matchExpressions": [{"key": "gpu", "operator": "In", "values": ["a100", "h100"]}],
+                 "matchFields": [{"key": "metadata.name", "operator": "NotIn", "values": ["b"]}]},
+                {"matchExpressions": [{"key": "spot", "operator": "Exists"}]}]},
+            "preferredDuringSchedulingIgnoredDuringExecution": [{"weight": 1, "preference": {}}]}}}))
+        .unwrap();
+        let text = |values: &[&str]| values.iter().map(|one| (*one).to_owned()).collect();
+        assert_eq!(
+            spec.shape(1).affinity,
+            Some(vec![
+                vec![
+                    Requirement::label("gpu", Operator::In, text(&["a100", "h100"])),
+                    Requirement::name(Operator::NotIn, text(&["b"])),
+                ],
+                vec![Requirement::label("spot", Operator::Exists, Vec::new())],
+            ])
+        );
+        assert_eq!(PodSpec::default().shape(1).affinity, None);
     }
 
     #[test]
