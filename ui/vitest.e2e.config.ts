@@ -8,8 +8,8 @@ export default defineConfig({
     fileParallelism: false,
     // Each test goes on where the one before it stopped.
     bail: 1,
-    testTimeout: 120_000,
-    hookTimeout: 120_000,
-    expect: { poll: { timeout: 30_000 } },
+    testTimeout: 300_000,
+    hookTimeout: 300_000,
+    expect: { poll: { timeout: 60_000 } },
   },
 });

@@ -39,7 +39,7 @@ describe('an application', () => {
 
   async function operationSucceeds(): Promise<void> {
     const progress = page.getByRole('dialog', { name: 'Sync operation' });
-    await progress.getByText('Succeeded').waitFor({ timeout: 60_000 });
+    await progress.getByText('Succeeded').waitFor({ timeout: 120_000 });
     await progress.getByRole('button', { name: 'Close' }).last().click();
   }
 
@@ -85,7 +85,7 @@ describe('an application', () => {
     await page.getByRole('tab', { name: /Resources/ }).click();
     await sync();
     await card('Sync').getByText('Synced', { exact: true }).waitFor();
-    await card('Health').getByText('Healthy').waitFor({ timeout: 60_000 });
+    await card('Health').getByText('Healthy').waitFor({ timeout: 120_000 });
   });
 
   it('has a tree that grows by itself', async () => {
@@ -165,7 +165,7 @@ describe('an application', () => {
     await panel.getByRole('status').getByText('Following').waitFor();
     const count = async () => Number.parseInt(await panel.getByRole('status').getByText(/^\d+ lines?$/).innerText(), 10);
     const before = await count();
-    await expect.poll(count, { timeout: 30_000 }).toBeGreaterThan(before);
+    await expect.poll(count, { timeout: 120_000 }).toBeGreaterThan(before);
     await panel.getByRole('textbox', { name: 'Filter…' }).fill('no line has this');
     await panel.getByRole('status').getByText('0 lines').waitFor();
     await panel.getByRole('button', { name: 'Close' }).click();
@@ -194,7 +194,7 @@ describe('an application', () => {
     await page.getByRole('tab', { name: /Resources/ }).click();
     await sync();
     await card('Sync').getByText('Synced', { exact: true }).waitFor();
-    await page.getByRole('button', { name: /^Pod model-/ }).nth(1).waitFor({ timeout: 60_000 });
+    await page.getByRole('button', { name: /^Pod model-/ }).nth(1).waitFor({ timeout: 120_000 });
   });
 
   it('is rolled back after a confirmation', async () => {
@@ -245,6 +245,6 @@ describe('an application', () => {
     await dialog.getByRole('textbox').fill(name);
     await dialog.getByRole('button', { name: 'Delete' }).click();
     await page.waitForURL((url) => url.pathname.endsWith('/applications'));
-    await page.getByRole('row').filter({ hasText: name }).waitFor({ state: 'detached', timeout: 60_000 });
+    await page.getByRole('row').filter({ hasText: name }).waitFor({ state: 'detached', timeout: 120_000 });
   });
 });

@@ -60,7 +60,7 @@ describe('an application with automatic sync', () => {
     await dialog.getByText(/Automatic sync stays on/).waitFor();
     await dialog.getByRole('button', { name: 'Roll back' }).click();
     const progress = page.getByRole('dialog', { name: 'Sync operation' });
-    await progress.getByText('Succeeded').waitFor({ timeout: 60_000 });
+    await progress.getByText('Succeeded').waitFor({ timeout: 120_000 });
     await progress.getByRole('button', { name: 'Close' }).last().click();
     await conditions().getByText(/is quarantined after a rollback/).waitFor();
     await page.getByRole('listitem').filter({ hasText: 'Serve the second model' }).getByText('Quarantined').waitFor();

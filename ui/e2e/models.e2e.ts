@@ -29,7 +29,7 @@ describe('the models page', () => {
 
   async function open(path: string, options: BrowserContextOptions = {}): Promise<void> {
     const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, locale: 'en-US', reducedMotion: 'reduce', ...options });
-    context.setDefaultTimeout(60_000);
+    context.setDefaultTimeout(120_000);
     page = await context.newPage();
     await page.goto(address + path, { waitUntil: 'domcontentloaded' });
   }

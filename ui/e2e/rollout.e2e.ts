@@ -92,8 +92,8 @@ describe('a rollout of a model behind a route', () => {
   });
 
   it('has nothing to do while the first version serves', async () => {
-    await stage.page.getByRole('heading', { name: 'fraud', level: 2 }).waitFor({ timeout: 60_000 });
-    await phase(stage, 'Healthy').waitFor({ timeout: 60_000 });
+    await stage.page.getByRole('heading', { name: 'fraud', level: 2 }).waitFor({ timeout: 120_000 });
+    await phase(stage, 'Healthy').waitFor({ timeout: 120_000 });
     await allStable(stage).waitFor();
     await region(stage, 'Traffic').getByText('2 of 2 pods ready').waitFor();
     await region(stage, 'Metrics').getByText('No metric has been measured for this rollout yet.').waitFor();
@@ -103,7 +103,7 @@ describe('a rollout of a model behind a route', () => {
   it('stops at its first weight for approval, and every part of the page has followed', async () => {
     await mark(stage);
     await commit('Serve the second model', files('v2'));
-    await split(stage, 20).waitFor({ timeout: 60_000 });
+    await split(stage, 20).waitFor({ timeout: 120_000 });
     await step(stage, 'Wait for approval').waitFor();
     await phase(stage, 'Paused').waitFor();
     await decided(stage, 'Step completed').waitFor();
@@ -120,7 +120,7 @@ describe('a rollout of a model behind a route', () => {
     await latency.waitFor();
     const count = async () => Number(await latency.getAttribute('aria-valuemax'));
     const before = await count();
-    await expect.poll(count, { timeout: 30_000 }).toBeGreaterThan(before);
+    await expect.poll(count, { timeout: 120_000 }).toBeGreaterThan(before);
     expect(await latency.getAttribute('aria-valuetext')).toMatch(/^\w{3} \d{1,2}, \d{4}.*New version 120.*Good$/);
     const card = beside.getByRole('article', { name: 'latency-p95' });
     await card.getByText('result <= 300', { exact: true }).waitFor();
@@ -134,8 +134,8 @@ describe('a rollout of a model behind a route', () => {
   it('goes on with the keyboard alone when it is approved', async () => {
     await button(stage, 'Approve').focus();
     await stage.page.keyboard.press('Enter');
-    await split(stage, 50).waitFor({ timeout: 30_000 });
-    await step(stage, 'Analysis: error-rate, worse-than-stable, tokens-per-second').waitFor({ timeout: 30_000 });
+    await split(stage, 50).waitFor({ timeout: 120_000 });
+    await step(stage, 'Analysis: error-rate, worse-than-stable, tokens-per-second').waitFor({ timeout: 120_000 });
     await decided(stage, /admin approves step 1/).waitFor();
     await stage.page.getByText('Sent; waiting for the controller…').waitFor({ state: 'detached' });
     expect(weights(namespace, 'fraud')).toEqual({ fraud: 50, 'fraud-canary': 50 });
@@ -145,7 +145,7 @@ describe('a rollout of a model behind a route', () => {
   it('shows canary and stable beside each other, as charts and as tables', async () => {
     const analysis = stage.page.getByRole('group', { name: /^Step 4: Analysis/ });
     const compared = analysis.getByRole('article', { name: 'worse-than-stable' });
-    await compared.getByText('stable 0.01').waitFor({ timeout: 30_000 });
+    await compared.getByText('stable 0.01').waitFor({ timeout: 120_000 });
     const chart = compared.getByRole('slider');
     await chart.focus();
     await stage.page.keyboard.press('Home');
@@ -171,7 +171,7 @@ describe('a rollout of a model behind a route', () => {
 
   it('asks a person when there are no data, and measures again', async () => {
     metrics.say({ errors: null });
-    await step(stage, 'Analysis inconclusive').waitFor({ timeout: 30_000 });
+    await step(stage, 'Analysis inconclusive').waitFor({ timeout: 120_000 });
     await phase(stage, 'Paused').waitFor();
     const card = stage.page.getByRole('article', { name: 'error-rate' });
     await card.getByText('Inconclusive', { exact: true }).waitFor();
@@ -186,12 +186,12 @@ describe('a rollout of a model behind a route', () => {
   it('tells a source that does not answer from one that has nothing', async () => {
     metrics.say({ tokens: DOWN });
     const card = stage.page.getByRole('article', { name: 'tokens-per-second' });
-    await card.getByText(/503/).first().waitFor({ timeout: 30_000 });
-    await step(stage, 'Analysis inconclusive').waitFor({ timeout: 60_000 });
+    await card.getByText(/503/).first().waitFor({ timeout: 120_000 });
+    await step(stage, 'Analysis inconclusive').waitFor({ timeout: 120_000 });
     metrics.say({ tokens: good.tokens });
     await button(stage, 'Go on anyway').click();
     await confirm(stage, 'Go on anyway', /is set aside/);
-    await step(stage, 'Pause for 10m').waitFor({ timeout: 30_000 });
+    await step(stage, 'Pause for 10m').waitFor({ timeout: 120_000 });
     await decided(stage, /admin goes on in spite of/).waitFor();
   });
 
@@ -199,52 +199,52 @@ describe('a rollout of a model behind a route', () => {
     await region(stage, 'Steps').getByRole('progressbar', { name: 'Pause' }).waitFor();
     await region(stage, 'Steps').getByText(/left$/).waitFor();
     await button(stage, 'Go on now').click();
-    await phase(stage, 'Healthy').waitFor({ timeout: 60_000 });
+    await phase(stage, 'Healthy').waitFor({ timeout: 120_000 });
     await allStable(stage).waitFor();
     await decided(stage, 'Promoted').waitFor();
     expect(image(namespace, 'fraud')).toBe('registry.example.com/model:v2');
-    await expect.poll(() => weights(namespace, 'fraud'), { timeout: 30_000 }).toEqual({ fraud: 1 });
+    await expect.poll(() => weights(namespace, 'fraud'), { timeout: 120_000 }).toEqual({ fraud: 1 });
     expect(await isMarked(stage)).toBe(true);
   });
 
   it('is aborted after a question; the traffic is back, the version kept out, and a second try promotes fully', async () => {
     await commit('Serve the third model', files('v3'));
-    await step(stage, 'Wait for approval').waitFor({ timeout: 60_000 });
+    await step(stage, 'Wait for approval').waitFor({ timeout: 120_000 });
     await button(stage, 'Abort').click();
     await stage.page.getByRole('dialog', { name: 'Abort' }).getByRole('button', { name: 'Cancel' }).click();
     expect(weights(namespace, 'fraud')).toEqual({ fraud: 80, 'fraud-canary': 20 });
     await button(stage, 'Abort').click();
     await confirm(stage, 'Abort', /All traffic goes back to \w+ at once/);
-    await phase(stage, 'Degraded').waitFor({ timeout: 30_000 });
+    await phase(stage, 'Degraded').waitFor({ timeout: 120_000 });
     await allStable(stage).waitFor();
     await region(stage, 'Quarantined versions').getByText('aborted by admin').waitFor();
     await stage.page.getByText(/Git asks for \w+, which is quarantined/).waitFor();
-    await stage.page.getByRole('region', { name: 'Conditions' }).getByText(/quarantined/).first().waitFor({ timeout: 60_000 });
+    await stage.page.getByRole('region', { name: 'Conditions' }).getByText(/quarantined/).first().waitFor({ timeout: 120_000 });
     // The way back is on the rollout: there is nothing to lift on the application.
     await stage.page.getByRole('region', { name: 'Conditions' }).getByRole('link', { name: 'Open the model page' }).waitFor();
     expect(await stage.page.getByRole('button', { name: 'Lift quarantine' }).count()).toBe(0);
     expect(image(namespace, 'fraud')).toBe('registry.example.com/model:v2');
     await button(stage, 'Try again').click();
-    await step(stage, 'Wait for approval').waitFor({ timeout: 60_000 });
+    await step(stage, 'Wait for approval').waitFor({ timeout: 120_000 });
     await region(stage, 'Quarantined versions').waitFor({ state: 'detached' });
     await button(stage, 'Approve').click();
-    await step(stage, /^Analysis/).waitFor({ timeout: 30_000 });
+    await step(stage, /^Analysis/).waitFor({ timeout: 120_000 });
     await button(stage, 'Skip this step').click();
     await confirm(stage, 'Skip this step', /nobody waits for its result/);
-    await step(stage, 'Pause for 10m').waitFor({ timeout: 30_000 });
+    await step(stage, 'Pause for 10m').waitFor({ timeout: 120_000 });
     await button(stage, 'Promote fully').click();
     await confirm(stage, 'Promote fully', /takes all traffic as soon as its pods are ready/);
-    await phase(stage, 'Healthy').waitFor({ timeout: 60_000 });
+    await phase(stage, 'Healthy').waitFor({ timeout: 120_000 });
     expect(image(namespace, 'fraud')).toBe('registry.example.com/model:v3');
   });
 
   it('goes back by itself on bad measurements, with the reason in the log and the chart', async () => {
     await commit('Serve the fourth model', files('v4'));
-    await step(stage, 'Wait for approval').waitFor({ timeout: 60_000 });
+    await step(stage, 'Wait for approval').waitFor({ timeout: 120_000 });
     await button(stage, 'Approve').click();
-    await step(stage, /^Analysis/).waitFor({ timeout: 30_000 });
+    await step(stage, /^Analysis/).waitFor({ timeout: 120_000 });
     metrics.say({ errors: 0.4 });
-    await phase(stage, 'Degraded').waitFor({ timeout: 60_000 });
+    await phase(stage, 'Degraded').waitFor({ timeout: 120_000 });
     await decided(stage, 'Analysis failed').waitFor();
     const card = stage.page.getByRole('article', { name: 'error-rate' });
     await card.getByText('Failed', { exact: true }).waitFor();
@@ -255,20 +255,20 @@ describe('a rollout of a model behind a route', () => {
 
   it('holds instead where it is told to, until a person tries the step again or goes on', async () => {
     await commit('Serve the fifth model', files('v5', { onFailure: 'hold' }));
-    await step(stage, 'Wait for approval').waitFor({ timeout: 60_000 });
+    await step(stage, 'Wait for approval').waitFor({ timeout: 120_000 });
     await button(stage, 'Approve').click();
-    await step(stage, /^Analysis/).waitFor({ timeout: 30_000 });
+    await step(stage, /^Analysis/).waitFor({ timeout: 120_000 });
     metrics.say({ errors: 0.4 });
-    await phase(stage, 'Held').waitFor({ timeout: 60_000 });
+    await phase(stage, 'Held').waitFor({ timeout: 120_000 });
     await split(stage, 50).waitFor();
     await expect.poll(() => buttons(stage)).toEqual(['Try the step again', 'Go on anyway', 'Promote fully', 'Abort']);
     await button(stage, 'Try the step again').click();
     await decided(stage, /admin tries step 3 again/).waitFor();
-    await phase(stage, 'Held').waitFor({ timeout: 60_000 });
+    await phase(stage, 'Held').waitFor({ timeout: 120_000 });
     await button(stage, 'Go on anyway').click();
     await confirm(stage, 'Go on anyway', /is set aside/);
     metrics.say({ errors: good.errors });
-    await step(stage, 'Pause for 10m').waitFor({ timeout: 30_000 });
+    await step(stage, 'Pause for 10m').waitFor({ timeout: 120_000 });
   });
 
   it.each([[390, 'dark', 'en-US'], [1440, 'light', 'ko-KR']] as const)('fits and can be read at a width of %i in %s colours (%s)', async (width, colours, locale) => {
@@ -302,7 +302,7 @@ describe('a rollout of a model behind a route', () => {
         await vi.waitFor(async () => {
           const answer = await stage.page.context().request.put(`${serverUrl()}/api/v1/account/password`, { data: { name, currentPassword: password(), newPassword: secret } });
           expect(answer.ok(), await answer.text()).toBe(true);
-        }, { timeout: 30_000, interval: 500 });
+        }, { timeout: 120_000, interval: 500 });
       }
     });
     afterAll(() => {
@@ -339,7 +339,7 @@ describe('a rollout of a model behind a route', () => {
         await expect.poll(async () => {
           const answer = await operator.page.context().request.get(`${serverUrl()}/api/v1/account/can-i/applications/action%2Fdriftless.dev%2FModelRollout%2Fpromote/default%2F${app}`);
           return ((await answer.json()) as { value?: string }).value;
-        }, { timeout: 30_000 }).toBe('no');
+        }, { timeout: 120_000 }).toBe('no');
         await button(operator, 'Go on now').click();
         const refusal = operator.page.getByRole('alert').filter({ hasText: 'You may not do this.' });
         await refusal.getByText(/action\/driftless\.dev\/ModelRollout\/promote/).waitFor();
@@ -354,23 +354,23 @@ describe('a rollout of a model behind a route', () => {
   it('says who was faster, and that a command of another has to be carried out first', async () => {
     // Nobody carries out what a suspended rollout is asked for.
     kubectl('annotate', 'modelrollout', 'fraud', '--namespace', namespace, 'driftless.dev/suspend=true', 'driftless.dev/rollout-command={"id":"e2e","verb":"pause","by":"ada"}');
-    await stage.page.getByText(/ada asked for “pause”/).waitFor({ timeout: 30_000 });
+    await stage.page.getByText(/ada asked for “pause”/).waitFor({ timeout: 120_000 });
     await button(stage, 'Go on now').click();
     const refusal = stage.page.getByRole('alert').filter({ hasText: 'This did not work.' });
     await refusal.getByText(/another command is not carried out yet: pause by ada/).waitFor();
     await refusal.getByRole('button', { name: 'Close' }).click();
     await refusal.waitFor({ state: 'detached' });
     kubectl('annotate', 'modelrollout', 'fraud', '--namespace', namespace, 'driftless.dev/suspend-', 'driftless.dev/rollout-command-');
-    await stage.page.getByText(/ada asked for “pause”/).waitFor({ state: 'detached', timeout: 30_000 });
+    await stage.page.getByText(/ada asked for “pause”/).waitFor({ state: 'detached', timeout: 120_000 });
   });
 
   it('says that it is gone when Git has it no more', async () => {
     await button(stage, 'Go on now').click();
-    await phase(stage, 'Healthy').waitFor({ timeout: 60_000 });
+    await phase(stage, 'Healthy').waitFor({ timeout: 120_000 });
     await stage.goto(`${address}&node=driftless.dev/ModelRollout/${namespace}/fraud`);
     await phase(stage, 'Healthy').waitFor();
     await commit('Serve without steps', { ...files('v5'), 'app/rollout.yaml': '' });
-    await stage.page.getByText('This rollout is not part of the application any more').waitFor({ timeout: 60_000 });
+    await stage.page.getByText('This rollout is not part of the application any more').waitFor({ timeout: 120_000 });
     await stage.page.getByRole('button', { name: 'All models' }).click();
     await stage.page.getByText('No model rollouts in this application').waitFor();
   });
@@ -411,17 +411,17 @@ describe('a rollout of several targets', () => {
     const models = stage.page.getByRole('list', { name: 'Models' });
     repo.commit('Serve the second models', files('v2'));
     await stage.page.getByRole('button', { name: 'Refresh' }).click();
-    for (const name of names) await models.getByRole('listitem').filter({ hasText: name }).getByText('Waiting for approval').waitFor({ timeout: 60_000 });
+    for (const name of names) await models.getByRole('listitem').filter({ hasText: name }).getByText('Waiting for approval').waitFor({ timeout: 120_000 });
     await models.getByRole('link', { name: 'fraud-us' }).click();
     await stage.page.getByRole('heading', { name: 'fraud-us', level: 2 }).waitFor();
     await button(stage, 'Approve').click();
-    await phase(stage, 'Healthy').waitFor({ timeout: 60_000 });
+    await phase(stage, 'Healthy').waitFor({ timeout: 120_000 });
     expect(image(namespace, 'fraud-us')).toBe('registry.example.com/model:v2');
     await stage.page.getByRole('combobox', { name: 'Target' }).selectOption('fraud-eu');
     await step(stage, 'Wait for approval').waitFor();
     await button(stage, 'Abort').click();
     await confirm(stage, 'Abort', /All traffic goes back/);
-    await phase(stage, 'Degraded').waitFor({ timeout: 60_000 });
+    await phase(stage, 'Degraded').waitFor({ timeout: 120_000 });
     expect(image(namespace, 'fraud-eu')).toBe('registry.example.com/model:v1');
     expect(image(namespace, 'fraud-us')).toBe('registry.example.com/model:v2');
     await stage.page.getByRole('button', { name: 'All models' }).click();

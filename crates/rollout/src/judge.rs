@@ -355,9 +355,10 @@ impl Progress {
         };
         let needed = compare.min_samples.unwrap_or(planned);
         let text = format!(
-            "{} of {} bad against {against}: p {p_value:.2e}, alpha {}, {} events planned",
+            "{} of {} bad against {against}: {}, alpha {}, {} events planned",
             seen.bad,
             seen.total,
+            significance(p_value),
             compare.alpha,
             needed.ceil()
         );
@@ -369,6 +370,15 @@ impl Progress {
             (Phase::Running, text)
         }
     }
+}
+
+/// Writes a p-value as people read it: two digits that count, and a bound where it is tiny.
+fn significance(p_value: f64) -> String {
+    if p_value < 1e-4 {
+        return "p < 0.0001".to_owned();
+    }
+    let decimals = (1.0 - p_value.log10().floor()).clamp(2.0, 5.0) as usize;
+    format!("p = {p_value:.decimals$}")
 }
 
 fn later(at: Timestamp, length: SignedDuration) -> Timestamp {
@@ -501,5 +511,25 @@ impl Run {
         self.metrics
             .get(name)
             .map_or("", |progress| &progress.message)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::significance;
+
+    #[test]
+    fn p_values_as_people_read_them() {
+        let cases = [
+            (1.0, "p = 1.00"),
+            (0.25, "p = 0.25"),
+            (0.003_14, "p = 0.0031"),
+            (0.000_123, "p = 0.00012"),
+            (0.000_099, "p < 0.0001"),
+            (0.0, "p < 0.0001"),
+        ];
+        for (value, text) in cases {
+            assert_eq!(significance(value), text);
+        }
     }
 }

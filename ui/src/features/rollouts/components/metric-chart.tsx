@@ -79,6 +79,8 @@ function useWidth(): [width: number, attach: (element: HTMLElement | null) => ((
   const [width, setWidth] = useState(BOX.width);
   const attach = useCallback((element: HTMLElement | null) => {
     if (!element) return undefined;
+    // Known before the first frame: a chart that is drawn at a guess and then again makes the page jump.
+    if (element.clientWidth > 0) setWidth(element.clientWidth);
     const observer = new ResizeObserver(([entry]) => entry && setWidth(Math.round(entry.contentRect.width)));
     observer.observe(element);
     return () => observer.disconnect();
