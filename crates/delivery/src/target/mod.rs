@@ -142,12 +142,12 @@ fn weights_only(traffic: &Traffic) -> Result<()> {
 
 /// Passes traffic that can be had without a new version: none for it.
 fn without_canary(traffic: &Traffic) -> Result<()> {
-    match traffic.canary {
-        0 => Ok(()),
-        _ => Err(Error::Refused(
+    if traffic.uses_canary() {
+        return Err(Error::Refused(
             "the new version is not there: it gets no traffic".to_owned(),
-        )),
+        ));
     }
+    Ok(())
 }
 
 /// How far a promotion is.

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use driftless_testkit::Kserve;
 use serde_json::{Value, json};
 
-use crate::dev::{ONE, THREE, TWO, World, gvk, rollout_of, weights};
+use crate::dev::{ONE, THREE, TWO, World, gvk, rollout_of, route, weights};
+
+const API: &str = "serving.kserve.io/v1beta1";
 
 fn service(model: &str) -> Value {
     Kserve::inference_service("", "fraud", &format!("s3://models/fraud/{model}"), 2)
@@ -13,15 +15,13 @@ fn service(model: &str) -> Value {
 
 /// Makes the model at its first version, and waits until the rollout knows it.
 async fn model(world: &World, steps: Value) {
+    model_of(world, rollout_of(API, "InferenceService", steps)).await;
+}
+
+async fn model_of(world: &World, rollout: Value) {
     Kserve::shared().await.check();
     world.apply(service("one")).await;
-    world
-        .apply(rollout_of(
-            "serving.kserve.io/v1beta1",
-            "InferenceService",
-            steps,
-        ))
-        .await;
+    world.apply(rollout).await;
     world.hand_over("fraud", ONE, &service("one")).await;
     world
         .until("KServe serves the first version", async || {
@@ -224,5 +224,134 @@ async fn the_same_model_with_other_settings_replaces_the_pods_under_cover() {
     assert_eq!(
         weights(&route),
         BTreeMap::from([("fraud-predictor".to_owned(), 1)])
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_with_a_header_and_copies_go_to_the_new_model_and_kserve_lets_them() {
+    let world = World::new("kserve-header").await;
+    let beta = json!([{"headerName": "x-beta", "headerValue": {"exact": "yes"}}]);
+    model(
+        &world,
+        json!([
+            {"setCanaryScale": {"replicas": 1}},
+            {"setHeaderRoute": {"name": "beta", "match": beta}},
+            {"setMirrorRoute": {"name": "shadow", "percentage": 100}},
+            {"pause": {}},
+            {"setWeight": 20},
+            {"pause": {}},
+        ]),
+    )
+    .await;
+    let before = world.get("HTTPRoute", "fraud").await;
+    world.hand_over("fraud", TWO, &service("two")).await;
+    world.awaits_approval().await;
+
+    let canary = name_of(TWO);
+    let is_routed = |route: &Value, weight: Option<i64>| {
+        let rules = route["spec"]["rules"].as_array().unwrap();
+        // KServe's own rule stays the first one, with the copies as a filter of it.
+        let first = &rules[0];
+        let mirror = first.pointer("/filters/1/requestMirror/backendRef/name");
+        let ours = &route["spec"]["rules"][1];
+        let header = &ours["matches"][0]["headers"][0];
+        let shares = first["backendRefs"].as_array().unwrap();
+        let share = shares.iter().find(|one| one["name"] == json!(canary));
+        rules.len() == 2
+            && mirror == Some(&json!(canary))
+            && header["name"] == "x-beta"
+            && ours["backendRefs"][0]["name"] == json!(canary)
+            && share.map_or(Some(0), |share| share["weight"].as_i64()) == Some(weight.unwrap_or(0))
+    };
+    let route = world.get("HTTPRoute", "fraud").await;
+    assert!(is_routed(&route, None), "{route}");
+
+    // KServe looks at its route again and leaves what it has not written.
+    let touch = json!({"metadata": {"labels": {"touched": "yes"}}});
+    world.patch("InferenceService", "fraud", touch).await;
+    world
+        .until("KServe has handed the label on", async || {
+            let route = world.get("HTTPRoute", "fraud").await;
+            route.pointer("/metadata/labels/touched") == Some(&json!("yes"))
+        })
+        .await;
+    world
+        .until("the routes are there again", async || {
+            is_routed(&world.get("HTTPRoute", "fraud").await, None)
+        })
+        .await;
+
+    // A hand on them is put back.
+    let mut rules = world.get("HTTPRoute", "fraud").await["spec"]["rules"].clone();
+    rules.as_array_mut().unwrap().pop();
+    world
+        .patch("HTTPRoute", "fraud", json!({"spec": {"rules": rules}}))
+        .await;
+    world
+        .until("the route by header is there again", async || {
+            is_routed(&world.get("HTTPRoute", "fraud").await, None)
+        })
+        .await;
+
+    world.awaits_approval().await;
+    world.command("promote").await;
+    world
+        .until("a share goes to the new version as well", async || {
+            is_routed(&world.get("HTTPRoute", "fraud").await, Some(20))
+        })
+        .await;
+    world.command("abort").await;
+    world.status("/phase", json!("Degraded")).await;
+    world
+        .until("the route is as before", async || {
+            let now = world.get("HTTPRoute", "fraud").await;
+            now["spec"] == before["spec"]
+                && now.pointer("/metadata/annotations") == before.pointer("/metadata/annotations")
+        })
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_route_of_the_users_goes_on_naming_the_predictor() {
+    let world = World::new("kserve-own-route").await;
+    let beta = json!([{"headerName": "x-beta", "headerValue": {"exact": "yes"}}]);
+    let steps = json!([
+        {"setWeight": 50},
+        {"setHeaderRoute": {"name": "beta", "match": beta}},
+        {"pause": {}},
+    ]);
+    let mut rollout = rollout_of(API, "InferenceService", steps);
+    let name = json!({"httpRoute": {"name": "users"}});
+    rollout["spec"]["strategy"]["canary"]["trafficRouting"] = name;
+    let mut users = route();
+    users["metadata"]["name"] = "users".into();
+    users["spec"]["rules"][0]["backendRefs"][0]["name"] = "fraud-predictor".into();
+    world.apply(users).await;
+    let before = world.get("HTTPRoute", "users").await;
+    model_of(&world, rollout).await;
+    world.hand_over("fraud", TWO, &service("two")).await;
+    world.awaits_approval().await;
+    let split = world.get("HTTPRoute", "users").await;
+    let rules = &split["spec"]["rules"];
+    let canary = name_of(TWO);
+    assert_eq!(rules[0]["matches"][0]["headers"][0]["name"], "x-beta");
+    assert_eq!(rules[0]["backendRefs"][0]["name"], json!(canary));
+    assert_eq!(rules[1]["backendRefs"][1]["weight"], 50);
+
+    world.command("promote").await;
+    world.status("/stableVersion", json!(TWO)).await;
+    world.status("/phase", json!("Healthy")).await;
+    // Its Service is called as before: the route that Git has leads to it.
+    let live = world.get("InferenceService", "fraud").await;
+    assert_eq!(live.pointer("/spec/predictor/name"), None);
+    assert_eq!(
+        live.pointer("/spec/predictor/model/storageUri"),
+        Some(&json!("s3://models/fraud/two"))
+    );
+    let after = world.get("HTTPRoute", "users").await;
+    assert_eq!(after["spec"], before["spec"]);
+    assert_eq!(
+        after.pointer("/metadata/annotations/driftless.dev~1routes"),
+        None
     );
 }

@@ -1,6 +1,7 @@
 //! Weights in live objects: written, read back, and refused where they would be a guess.
 
 use driftless_manifest::merge_patch::apply;
+use driftless_rollout::managed::behind;
 use driftless_rollout::plan::{HeaderRoute, MirrorRoute, RouteMatch, Traffic};
 use driftless_rollout::route::{Names, Router, promote_standard};
 use serde_json::{Value, json};
@@ -402,4 +403,138 @@ fn nginx_looks_at_one_header_and_copies_nothing() {
             .write(&live, &names(), &traffic)
             .is_err()
     );
+}
+
+/// A route as KServe makes it for a predictor with REST and gRPC.
+fn of_kserve() -> Value {
+    let rule = |matches: Value, port: u16| {
+        json!({
+            "matches": matches,
+            "filters": [{"type": "RequestHeaderModifier", "requestHeaderModifier": {"set": [{"name": "KServe-Isvc-Name", "value": "fraud"}]}}],
+            "backendRefs": [{"group": "", "kind": "Service", "name": "fraud", "namespace": "models", "port": port, "weight": 1}],
+            "timeouts": {"request": "60s"},
+        })
+    };
+    let path = |value: &str| json!({"type": "RegularExpression", "value": value});
+    let grpc = json!([{"path": path("^/inference.*$"), "headers": [{"type": "RegularExpression", "name": "content-type", "value": "^application/grpc.*"}]}]);
+    json!({
+        "metadata": {"name": "fraud", "resourceVersion": "7", "annotations": {"owner": "kserve"}},
+        "spec": {"rules": [rule(grpc, 9000), rule(json!([{"path": path("^/.*$")}]), 80)]},
+    })
+}
+
+/// Says whether a live value keeps what its first writer wrote, in its place, as KServe judges it.
+fn keeps(live: &Value, first: &Value) -> bool {
+    match (live, first) {
+        (Value::Object(live), Value::Object(first)) => first.iter().all(|(key, first)| {
+            // The weight is ours: KServe does not write one.
+            key == "weight" || live.get(key).is_some_and(|live| keeps(live, first))
+        }),
+        (Value::Array(live), Value::Array(first)) => {
+            live.len() >= first.len()
+                && live
+                    .iter()
+                    .zip(first)
+                    .all(|(live, first)| keeps(live, first))
+        }
+        (live, first) => live == first,
+    }
+}
+
+#[test]
+fn behind_rules_of_another_controller_theirs_stay_as_they_are() {
+    let begun = of_kserve();
+    let mut by_model = mirror(30, None);
+    by_model.matches.push(RouteMatch {
+        headers: vec![("X-Model".into(), "exact".into(), "large".into())],
+        ..RouteMatch::default()
+    });
+    by_model.name = "large".into();
+    let steps = [
+        (0, vec![by_header(1, "beta", "yes")], vec![]),
+        (
+            20,
+            vec![by_header(1, "beta", "yes")],
+            vec![mirror(10, None)],
+        ),
+        (20, vec![], vec![mirror(100, None), by_model.clone()]),
+        (
+            50,
+            vec![],
+            vec![mirror(100, Some(("exact", "/v1/predict")))],
+        ),
+        (
+            100,
+            vec![by_header(0, "first", "1"), by_header(1, "beta", "no")],
+            vec![],
+        ),
+        (0, vec![], vec![]),
+    ];
+    let mut live = begun.clone();
+    for (canary, headers, mirrors) in steps {
+        let traffic = Traffic {
+            canary,
+            headers,
+            mirrors,
+            ..Traffic::default()
+        };
+        live = merged(
+            live.clone(),
+            &behind::write(&live, &names(), &traffic).unwrap(),
+        );
+        assert_eq!(behind::read(&live, &names()), Ok(traffic.clone()), "{live}");
+        assert!(keeps(&live["spec"], &begun["spec"]), "{live}");
+        let again = behind::write(&live, &names(), &traffic).unwrap();
+        assert_eq!(merged(live.clone(), &again), live);
+    }
+    assert_eq!(
+        live["metadata"]["annotations"],
+        begun["metadata"]["annotations"]
+    );
+    assert_eq!(live["spec"]["rules"].as_array().unwrap().len(), 2);
+    assert_eq!(behind::read(&live, &names()), Ok(Traffic::default()));
+}
+
+#[test]
+fn behind_rules_of_another_controller_a_hand_on_ours_is_seen_and_put_back() {
+    let traffic = Traffic {
+        canary: 10,
+        headers: vec![by_header(0, "beta", "yes")],
+        mirrors: vec![mirror(25, None)],
+        ..Traffic::default()
+    };
+    let begun = of_kserve();
+    let live = merged(
+        begun.clone(),
+        &behind::write(&begun, &names(), &traffic).unwrap(),
+    );
+    let last = live["spec"]["rules"].as_array().unwrap().len() - 1;
+    let mut changed = live.clone();
+    changed["spec"]["rules"][last]["matches"][0]["headers"][0]["value"] = json!("no");
+    let mut gone = live.clone();
+    gone["spec"]["rules"].as_array_mut().unwrap().pop();
+    let mut unmirrored = live.clone();
+    unmirrored["spec"]["rules"][1]["filters"]
+        .as_array_mut()
+        .unwrap()
+        .pop();
+    let mut dropped = live.clone();
+    let percent = "/spec/rules/1/filters/1/requestMirror";
+    dropped
+        .pointer_mut(percent)
+        .unwrap()
+        .as_object_mut()
+        .unwrap()
+        .remove("percent");
+    let mut added = live.clone();
+    let ours = added["spec"]["rules"][last].clone();
+    added["spec"]["rules"].as_array_mut().unwrap().push(ours);
+    for broken in [changed, gone, unmirrored, dropped, added] {
+        let seen = behind::read(&broken, &names()).unwrap();
+        assert_ne!(seen, traffic, "{broken}");
+        let patch = behind::write(&broken, &names(), &traffic).unwrap();
+        assert_eq!(merged(broken, &patch)["spec"], live["spec"]);
+    }
+    // The other controller takes its route back: nothing of ours is there, and it is written anew.
+    assert_eq!(behind::read(&begun, &names()), Ok(Traffic::default()));
 }

@@ -142,9 +142,9 @@ pub(in crate::target) fn step_problems(cx: &Ctx, kind: &str) -> Vec<Problem> {
     problems
 }
 
-/// What of the steps no InferenceService can do, and what of the wanted object is the rollout's own.
+/// What of the wanted object is the rollout's own.
 fn shared_problems(cx: &Ctx) -> Vec<Problem> {
-    let mut problems = step_problems(cx, "InferenceService");
+    let mut problems = Vec::new();
     for field in ["canary", "predictor/canaryTrafficPercent"] {
         let wanted = cx.wanted.as_ref();
         let value = wanted.and_then(|wanted| wanted.object.pointer(&format!("/spec/{field}")));

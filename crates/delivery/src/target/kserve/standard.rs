@@ -14,6 +14,7 @@ use driftless_api::rollout::Problem;
 use driftless_core::GroupVersionKind;
 use driftless_manifest::merge_patch;
 use driftless_rollout::machine::Track;
+use driftless_rollout::managed::behind;
 use driftless_rollout::plan::Traffic;
 use driftless_rollout::route::{Names, Router};
 use serde_json::{Value, json};
@@ -24,8 +25,7 @@ use crate::target::json::{
 };
 use crate::target::kinds::{deployments, http_routes};
 use crate::target::{
-    Ctx, Error, PodShape, Pods, Promoted, Result, Seen, Stable, Target, weights_only,
-    without_canary,
+    Ctx, Error, PodShape, Pods, Promoted, Result, Seen, Stable, Target, without_canary,
 };
 
 /// Annotation of the route: the predictor's numbers of pods before a rollout.
@@ -117,6 +117,33 @@ fn route_name(cx: &Ctx) -> String {
     routing
         .and_then(|routing| routing.http_route.as_ref())
         .map_or_else(|| cx.name.clone(), |route| route.name.clone())
+}
+
+/// Says whether the route is KServe's own, which keeps its rules first in it.
+fn is_own_route(cx: &Ctx) -> bool {
+    route_name(cx) == cx.name
+}
+
+/// Reads how a live route splits traffic.
+fn split_of(cx: &Ctx, route: &Value, names: &Names) -> Result<Traffic> {
+    let traffic = if is_own_route(cx) {
+        behind::read(route, names)
+    } else {
+        Router::HttpRoute.read(route, names)
+    };
+    traffic.map_err(|error| Error::Refused(format!("HTTPRoute {}: {error}", route_name(cx))))
+}
+
+/// Returns the patch of a live route that splits traffic so.
+fn to_split(cx: &Ctx, route: &Value, names: &Names, traffic: &Traffic) -> Result<Option<Value>> {
+    let patch = if is_own_route(cx) {
+        behind::write(route, names, traffic)
+    } else {
+        Router::HttpRoute.write(route, names, traffic)
+    };
+    patch
+        .map(Some)
+        .map_err(|error| Error::Refused(format!("HTTPRoute {}: {error}", route_name(cx))))
 }
 
 async fn read_route(cx: &Ctx) -> Result<Value> {
@@ -219,17 +246,11 @@ impl Standard {
         Ok(())
     }
 
-    /// Reads the live weight. Without a canary's Service in it a route sends everything to the stable version.
+    /// Reads the live split. Without a canary's Service in it a route sends everything to the stable version.
     async fn traffic(cx: &Ctx, live: &Value) -> Result<Traffic> {
         let route = read_route(cx).await?;
         let version = entry(live).map_or("", |(_, version)| version);
-        let weight = Router::HttpRoute.weight(&route, &names(cx, live, version));
-        let weight = weight
-            .map_err(|error| Error::Refused(format!("HTTPRoute {}: {error}", route_name(cx))))?;
-        Ok(Traffic {
-            canary: weight,
-            ..Traffic::default()
-        })
+        split_of(cx, &route, &names(cx, live, version))
     }
 
     /// Makes the stable predictor the new version under its old name: KServe takes a new name for a new model alone, that is
@@ -254,13 +275,8 @@ impl Standard {
             ));
         }
         cx.has_endpoints(&names.stable).await?;
-        Self::edit_route(cx, |route| {
-            let patch = Router::HttpRoute.patch(route, &names, 0);
-            patch
-                .map(Some)
-                .map_err(|error| Error::Refused(format!("HTTPRoute {}: {error}", route_name(cx))))
-        })
-        .await?;
+        let plain = Traffic::default();
+        Self::edit_route(cx, |route| to_split(cx, route, &names, &plain)).await?;
         Self::take_out(cx, &wanted.version).await?;
         Ok(Promoted::NotYet("the canary's pods go".to_owned()))
     }
@@ -484,7 +500,6 @@ impl Target for Standard {
     }
 
     async fn set_traffic(&self, cx: &Ctx, traffic: &Traffic) -> Result<()> {
-        weights_only(traffic)?;
         let live = cx
             .read_needed(&cx.gvk, &cx.name, "the rollout names it")
             .await?;
@@ -493,16 +508,10 @@ impl Target for Standard {
             return without_canary(traffic);
         };
         let names = names(cx, &live, &version);
-        if traffic.canary > 0 {
+        if traffic.uses_canary() {
             cx.has_endpoints(&names.canary).await?;
         }
-        Self::edit_route(cx, |route| {
-            let patch = Router::HttpRoute.patch(route, &names, traffic.canary);
-            patch
-                .map(Some)
-                .map_err(|error| Error::Refused(format!("HTTPRoute {}: {error}", route_name(cx))))
-        })
-        .await?;
+        Self::edit_route(cx, |route| to_split(cx, route, &names, traffic)).await?;
         // KServe repeats it in its status; the route is what counts.
         Self::edit(cx, |live| {
             let mut list = entries(live).to_vec();
@@ -531,7 +540,8 @@ impl Target for Standard {
                     wanted.version
                 )));
             }
-            if storage(&live) == storage(&wanted.object) {
+            // A route of the user's, and a transformer, go on naming the predictor as it is called now.
+            if storage(&live) == storage(&wanted.object) || !is_own_route(cx) {
                 return Self::replace(cx, &live).await;
             }
             Self::edit(cx, |live| Ok(Some(renamed(live, &wanted.object, &name)))).await?;
@@ -543,7 +553,7 @@ impl Target for Standard {
             // The route follows when KServe has seen the change; its old backend has no weight.
             let route = read_route(cx).await?;
             let service = service_name(&cx.name, Some(&name));
-            if route_name(cx) == cx.name && !is_alone(&route, &service) {
+            if is_own_route(cx) && !is_alone(&route, &service) {
                 return Ok(Promoted::NotYet(format!(
                     "HTTPRoute {} does not name {service} alone yet",
                     cx.name
@@ -567,8 +577,8 @@ impl Target for Standard {
         let route = read_route(cx).await.ok();
         // The route no longer names what is about to go.
         if let Some(route) = &route {
-            let weight = Router::HttpRoute.weight(route, &names(cx, &live, &version));
-            if weight.is_ok_and(|weight| weight > 0) {
+            let split = split_of(cx, route, &names(cx, &live, &version));
+            if split.is_ok_and(|split| split.uses_canary()) {
                 return Err(Error::Refused(format!(
                     "HTTPRoute {} still sends traffic to {service}",
                     route_name(cx)
@@ -631,7 +641,7 @@ fn unfit(cx: &Ctx, wanted: &Value) -> Option<(&'static str, &'static str)> {
             "KServe has no canary over several nodes",
         ));
     }
-    (has("/spec/transformer") && route_name(cx) == cx.name).then_some((
+    (has("/spec/transformer") && is_own_route(cx)).then_some((
         "spec.transformer",
         "it calls the predictor itself: name a route to the predictors in trafficRouting.httpRoute",
     ))

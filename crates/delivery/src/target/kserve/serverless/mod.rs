@@ -21,12 +21,15 @@ use driftless_rollout::plan::Traffic;
 use serde_json::{Value, json};
 
 use self::look::{BEFORE, Before, Look, PERCENT, bare, marks, placed, pods};
-use super::edit;
+use super::{edit, step_problems};
 use crate::target::json::{annotation, digest, labels, number, text};
 use crate::target::kinds::deployments;
 use crate::target::{
     Ctx, Error, Promoted, Result, Seen, Stable, Target, weights_only, without_canary,
 };
+
+/// Of what a step says that it is not carried out for it.
+const MODE: &str = "an InferenceService in Serverless mode";
 
 /// An InferenceService in Serverless mode.
 #[derive(Clone, Copy, Debug)]
@@ -170,6 +173,13 @@ impl Serverless {
 #[async_trait]
 impl Target for Serverless {
     async fn observe(&self, cx: &Ctx) -> Result<Seen> {
+        // The mode may not have been known when the rollout was checked.
+        if let Some(problem) = step_problems(cx, MODE).into_iter().next() {
+            return Err(Error::Refused(format!(
+                "{}: {}",
+                problem.at, problem.message
+            )));
+        }
         let Some(look) = Self::look(cx).await? else {
             return Ok(Seen::nothing(1));
         };
@@ -401,12 +411,12 @@ impl Target for Serverless {
     fn problems(&self, cx: &Ctx) -> Vec<Problem> {
         let canary = cx.spec.strategy.canary.iter();
         let steps = canary.flat_map(|canary| &canary.steps).enumerate();
-        steps
+        let scales = steps
             .filter(|(_, step)| step.set_canary_scale.is_some())
             .map(|(index, _)| Problem {
                 at: format!("spec.strategy.canary.steps[{index}].setCanaryScale"),
                 message: "how many pods a version has is Knative's in Serverless mode".to_owned(),
-            })
-            .collect()
+            });
+        step_problems(cx, MODE).into_iter().chain(scales).collect()
     }
 }

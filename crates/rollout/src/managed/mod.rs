@@ -5,6 +5,8 @@
 //! there when all of its rules are as they would be written. Rules that send everything to the new version, or copies of
 //! requests, are ours while the annotation is there, and go with it.
 
+pub mod behind;
+
 use serde_json::{Map, Value, json};
 
 use crate::plan::{HeaderRoute, MirrorRoute, RouteMatch, Traffic};
@@ -448,11 +450,19 @@ impl Part<'_> {
     }
 }
 
+fn text(value: Option<&Value>) -> Option<&str> {
+    value.and_then(Value::as_str)
+}
+
 fn prefix_of(path: &Value) -> Option<&str> {
     // A path of the Gateway API is a prefix unless it says something else.
     let kind = path.get("type").and_then(Value::as_str);
     if let (None | Some("PathPrefix"), Some(value)) = (kind, path.get("value")) {
         return value.as_str();
+    }
+    // As KServe writes a rule for every path.
+    if let (Some("RegularExpression"), Some("^/.*$")) = (kind, text(path.get("value"))) {
+        return Some("/");
     }
     path.get("prefix").and_then(Value::as_str)
 }
