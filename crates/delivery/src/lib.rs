@@ -12,6 +12,7 @@
 //! - A cluster without the kind is asked for its kinds now and then, and nothing else.
 
 mod capacity;
+mod index;
 mod inputs;
 mod metrics;
 mod runner;

@@ -1,6 +1,6 @@
 //! One cluster's rollouts: a worker for each, woken by whatever concerns it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::Delivery;
 use crate::capacity::Capacity;
+use crate::index::Index;
 use crate::worker::{Signal, Worker};
 
 /// How long the first list may take before it is looked at again.
@@ -38,8 +39,7 @@ pub(crate) struct Runner {
     pub(crate) events: EventRecorder,
     pub(crate) capacity: Capacity,
     running: Mutex<BTreeMap<NsName, Running>>,
-    /// Rollouts by the objects that concern them.
-    index: Mutex<BTreeMap<ResourceKey, BTreeSet<NsName>>>,
+    index: Mutex<Index>,
     watched: Mutex<BTreeMap<GroupVersionKind, JoinHandle<()>>>,
 }
 
@@ -91,7 +91,12 @@ impl Runner {
             tracing::warn!(cluster = %self.cluster.url(), state = ?self.store.state(), "Rollouts cannot be listed");
         }
         let mut workers = tokio::task::JoinSet::new();
-        for stored in self.store.list() {
+        let known = self.store.list();
+        for stored in &known {
+            // All of them before the first one begins.
+            self.index.lock().govern(&stored.id, Some(&stored.object));
+        }
+        for stored in known {
             self.start(&stored.id, &stop, &mut workers);
         }
         for malformed in self.store.malformed() {
@@ -111,7 +116,12 @@ impl Runner {
             let Some(changed) = changed else { break };
             for change in changed {
                 match change {
-                    StoreChange::Changed(id) => self.start(&id, &stop, &mut workers),
+                    StoreChange::Changed(id) => {
+                        let stored = self.store.get(&id.namespace, &id.name);
+                        let rollout = stored.as_ref().map(|stored| &stored.object);
+                        self.index.lock().govern(&id, rollout);
+                        self.start(&id, &stop, &mut workers);
+                    }
                     StoreChange::Removed(id) => self.end(&id),
                     StoreChange::State => {}
                 }
@@ -148,6 +158,7 @@ impl Runner {
             known.stop.cancel();
         }
         self.relate(id, &[]);
+        self.index.lock().govern(id, None);
         // One that waited for it may begin.
         for (other, known) in self.running.lock().iter() {
             if other.namespace == id.namespace {
@@ -158,15 +169,7 @@ impl Runner {
 
     /// Notes which objects concern a rollout.
     pub(crate) fn relate(&self, id: &NsName, objects: &[(GroupVersionKind, String)]) {
-        let mut index = self.index.lock();
-        index.retain(|_, rollouts| {
-            rollouts.remove(id);
-            !rollouts.is_empty()
-        });
-        for (gvk, name) in objects {
-            let key = ResourceKey::new(&gvk.group, &gvk.kind, &id.namespace, name);
-            index.entry(key).or_default().insert(id.clone());
-        }
+        self.index.lock().relate(id, objects);
     }
 
     /// Watches objects of a kind from now on, if they can be: only that they changed is kept of them.
@@ -210,7 +213,7 @@ impl Runner {
 
     fn touched(&self, gvk: &GroupVersionKind, id: &NsName) {
         let key = ResourceKey::new(&gvk.group, &gvk.kind, &id.namespace, &id.name);
-        let concerned = self.index.lock().get(&key).cloned().unwrap_or_default();
+        let concerned = self.index.lock().concerned(&key);
         let running = self.running.lock();
         for rollout in &concerned {
             if let Some(known) = running.get(rollout) {
@@ -235,16 +238,17 @@ impl Runner {
             (created.is_none(), created, rollout.metadata.name.clone())
         };
         let own = age(rollout);
-        let others = self.store.list();
+        let namespace = &rollout.metadata.namespace;
+        let governors = self.index.lock().governors(gvk, namespace, name);
+        let others: Vec<_> = governors
+            .iter()
+            .filter(|id| *id.name != *rollout.metadata.name)
+            .filter_map(|id| self.store.get(&id.namespace, &id.name))
+            .collect();
         let mut older: Vec<_> = others
             .iter()
             .map(|stored| &stored.object)
-            .filter(|other| {
-                other.metadata.namespace == rollout.metadata.namespace
-                    && other.metadata.name != rollout.metadata.name
-                    && age(other) < own
-                    && governs(other, gvk, name, labels)
-            })
+            .filter(|other| age(other) < own && governs(other, gvk, name, labels))
             .collect();
         older.sort_by_key(|other| age(other));
         older.first().map(|other| other.metadata.name.clone())

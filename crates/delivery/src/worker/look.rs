@@ -30,8 +30,10 @@ use crate::target::{self, Ctx, Owner, Promoted, Seen, Target, list};
 
 /// Looks in one pass at most; the next pass follows at once.
 const ROUNDS: usize = 24;
-/// While a version is on its way it is looked at again after this time, whatever changes.
+/// While a version is on its way it is looked at again after this time, though nothing was told to have changed.
 const AT_WORK: Duration = Duration::from_secs(10);
+/// The longest of these times: each look that finds nothing new doubles it. Watches tell of changes meanwhile.
+const AT_WORK_QUIETLY: Duration = Duration::from_mins(1);
 /// After an action whose outcome takes a moment.
 const SOON: Duration = Duration::from_millis(250);
 /// Places are looked for again after this time.
@@ -526,7 +528,7 @@ impl Worker {
         let rest = match &outcome.state.stage {
             Stage::Idle | Stage::Aborted { .. } => REST,
             Stage::Waiting { .. } => NO_PLACE,
-            _ => AT_WORK,
+            _ => AT_WORK_QUIETLY.min(AT_WORK * 2_u32.pow(self.quiet.min(8))),
         };
         let until = outcome.wake.map(|at| {
             let left = at.duration_since(self.now());

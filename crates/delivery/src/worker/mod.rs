@@ -23,6 +23,7 @@ use futures::{FutureExt as _, StreamExt as _};
 use jiff::Timestamp;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -80,8 +81,8 @@ pub(crate) struct Worker {
     id: NsName,
     signal: Arc<Signal>,
     inputs: tokio::sync::Mutex<Inputs>,
-    /// The status as it was written the last time. Whoever holds it writes the next one.
-    written: tokio::sync::Mutex<Value>,
+    /// Digest of the status as it was written the last time. Whoever holds it writes the next one.
+    written: tokio::sync::Mutex<Option<Digest>>,
     /// Failed attempts in a row, by target.
     failures: Mutex<BTreeMap<String, u32>>,
     /// Why the last action failed, by target.
@@ -90,6 +91,15 @@ pub(crate) struct Worker {
     slow: Mutex<BTreeMap<String, Instant>>,
     /// Phases that were counted, by target.
     phases: BTreeMap<String, String>,
+    /// Passes in a row that nothing but the passing of time brought about.
+    quiet: u32,
+}
+
+/// SHA-256 of what was written.
+type Digest = [u8; 32];
+
+fn digest(value: &Value) -> Digest {
+    Sha256::digest(value.to_string().as_bytes()).into()
 }
 
 /// The status of a rollout while its targets are looked at.
@@ -110,6 +120,7 @@ impl Worker {
             errors: Mutex::default(),
             slow: Mutex::default(),
             phases: BTreeMap::new(),
+            quiet: 0,
         }
     }
 
@@ -126,8 +137,8 @@ impl Worker {
             metrics.passed(began.elapsed().as_secs_f64());
             tokio::select! {
                 () = stop.cancelled() => break,
-                () = self.signal.notify.notified() => {}
-                () = tokio::time::sleep(wait) => {}
+                () = self.signal.notify.notified() => self.quiet = 0,
+                () = tokio::time::sleep(wait) => self.quiet = self.quiet.saturating_add(1),
             }
         }
         for phase in self.phases.values() {
@@ -281,7 +292,8 @@ impl Worker {
             return REST;
         };
         let patch = json!({"status": {"phase": "Invalid", "message": malformed.error}});
-        if *self.written.get_mut() != patch
+        let digest = digest(&patch);
+        if *self.written.get_mut() != Some(digest)
             && self
                 .patch(
                     Part::Subresource("status".to_owned()),
@@ -291,7 +303,7 @@ impl Worker {
                 .await
                 .is_ok()
         {
-            *self.written.get_mut() = patch;
+            *self.written.get_mut() = Some(digest);
         }
         REST
     }
@@ -312,11 +324,12 @@ impl Worker {
         &self,
         rollout: &ModelRollout,
         status: &ModelRolloutStatus,
-        written: &mut Value,
+        written: &mut Option<Digest>,
     ) -> Result<(), Stopped> {
         let mut new = serde_json::to_value(status).unwrap_or_default();
         strip(&mut new);
-        if new == *written {
+        let digest = digest(&new);
+        if *written == Some(digest) {
             return Ok(());
         }
         let stored = self.runner.store.get(&self.id.namespace, &self.id.name);
@@ -328,19 +341,19 @@ impl Worker {
             .unwrap_or_else(|| json!({}));
         let patch = merge_patch::create(&old, &new);
         if patch.as_object().is_some_and(serde_json::Map::is_empty) {
-            *written = new;
+            *written = Some(digest);
             return Ok(());
         }
         let part = Part::Subresource("status".to_owned());
         let patch = json!({"status": patch});
         match self.patch(part, PatchType::Merge, &patch).await {
             Ok(()) => {
-                *written = new;
+                *written = Some(digest);
                 Ok(())
             }
             Err(error) => {
                 // The next pass starts from what is stored.
-                *written = Value::Null;
+                *written = None;
                 tracing::debug!(obj = %self.id, error, "The status of a rollout was not written");
                 Err(Stopped(WITHOUT_LEASE))
             }
