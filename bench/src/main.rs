@@ -10,9 +10,10 @@ mod plan;
 mod process;
 mod report;
 mod repository;
+mod rollouts;
 mod scale;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use clap::Parser;
@@ -44,6 +45,15 @@ struct Args {
     /// Measure that one application alone, on a cluster.
     #[arg(long)]
     only_large: bool,
+    /// Rollouts that are on their way at once.
+    #[arg(long, default_value_t = 2_000)]
+    rollouts: usize,
+    /// Seconds for which they are watched.
+    #[arg(long, default_value_t = 300)]
+    rollout_seconds: u64,
+    /// Measure rollouts alone.
+    #[arg(long)]
+    only_rollouts: bool,
     /// Measure the pure parts alone, without a cluster.
     #[arg(long)]
     only_plan: bool,
@@ -60,6 +70,11 @@ async fn main() -> Result<()> {
     let args = Args::parse();
     let folder = tempfile::tempdir().context("making a temporary folder")?;
     let mut report = Report::new();
+    if args.only_rollouts {
+        many_rollouts(&args, folder.path(), &mut report).await?;
+        print!("{}", report.to_table());
+        return Ok(());
+    }
     plan::measure(args.plan_objects, &mut report)?;
     if args.only_plan {
         print!("{}", report.to_table());
@@ -92,8 +107,18 @@ async fn main() -> Result<()> {
         scale::measure(&cluster, &driftless, folder.path(), size, &mut report).await?;
         scale::idle(&driftless, args.idle_seconds, &mut report).await?;
     }
+    many_rollouts(&args, folder.path(), &mut report).await?;
     print!("{}", report.to_table());
     let path = report.write(&args.results)?;
     println!("written to {}", path.display());
     Ok(())
+}
+
+async fn many_rollouts(args: &Args, folder: &Path, report: &mut Report) -> Result<()> {
+    // A node takes 5,000 pods; both versions have one each.
+    let nodes = args.rollouts / 2_000 + 1;
+    let cluster = Cluster::start_with(&args.devcluster, &folder.join("rollouts"), nodes).await?;
+    let driftless = Driftless::start(&args.driftless, &cluster, folder).await?;
+    let size = (args.rollouts, args.rollout_seconds);
+    rollouts::measure(&cluster, &driftless, size, report).await
 }

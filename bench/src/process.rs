@@ -22,11 +22,17 @@ pub(crate) struct Cluster {
 
 impl Cluster {
     pub(crate) async fn start(devcluster: &Path, folder: &Path) -> Result<Self> {
+        Self::start_with(devcluster, folder, 1).await
+    }
+
+    /// Starts one with so many nodes.
+    pub(crate) async fn start_with(devcluster: &Path, folder: &Path, nodes: usize) -> Result<Self> {
         std::fs::create_dir_all(folder)?;
         let log = std::fs::File::create(folder.with_extension("log"))?;
         let mut child = Command::new(devcluster)
             .args(["up", "--foreground", "--dir"])
             .arg(folder)
+            .args(["--nodes", &nodes.to_string()])
             .stdout(log.try_clone()?)
             .stderr(log)
             .kill_on_drop(true)
@@ -122,11 +128,20 @@ impl Driftless {
 
     /// Peak resident memory in MiB (`VmHWM`).
     pub(crate) fn peak_mib(&self) -> Result<f64> {
+        self.mib("VmHWM:")
+    }
+
+    /// Resident memory now in MiB (`VmRSS`).
+    pub(crate) fn now_mib(&self) -> Result<f64> {
+        self.mib("VmRSS:")
+    }
+
+    fn mib(&self, field: &str) -> Result<f64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid))?;
         let line = status
             .lines()
-            .find(|line| line.starts_with("VmHWM:"))
-            .context("no VmHWM")?;
+            .find(|line| line.starts_with(field))
+            .with_context(|| format!("no {field}"))?;
         let kib: f64 = line
             .split_whitespace()
             .nth(1)

@@ -273,6 +273,10 @@ pub struct Transition {
     /// Since when.
     pub since: Timestamp,
     progressed: Timestamp,
+    /// It stands by intention, and the progress deadline does not count until it moves again. A time that grows with each
+    /// look would have to be stored at each look.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    rests: bool,
     fingerprint: u64,
     run: Option<Run>,
     background: Option<Run>,
@@ -778,6 +782,7 @@ impl Machine<'_> {
             index: 0,
             since: self.now,
             progressed: self.now,
+            rests: false,
             fingerprint: self.plan.fingerprint(),
             run: None,
             background: None,

@@ -21,6 +21,7 @@ impl Transition {
     pub(super) fn again(&mut self, now: Timestamp) {
         self.since = now;
         self.progressed = now;
+        self.rests = false;
         self.run = None;
         self.warmed = None;
         self.lost = 0;
@@ -69,7 +70,7 @@ impl Machine<'_> {
         }
         let verdict = match self.settle(&mut transition) {
             Settled::Failed(reason, message) => Verdict::Fail(reason, message),
-            Settled::NotYet(reason, message) => self.unless_late(&transition, reason, message),
+            Settled::NotYet(reason, message) => self.unless_late(&mut transition, reason, message),
             Settled::Yes => self.step(&mut transition),
         };
         match verdict {
@@ -160,11 +161,11 @@ impl Machine<'_> {
     fn next(&mut self, mut transition: Box<Transition>, text: String) -> Flow {
         if let Some(why) = &transition.open {
             let text = format!("{why}; promote, retry or abort decides");
-            transition.progressed = self.now;
+            transition.rests = true;
             self.wait(Reason::AnalysisInconclusive, text);
         } else if let Some(by) = self.paused_by() {
             let text = format!("paused by {by} after step {}", transition.index);
-            transition.progressed = self.now;
+            transition.rests = true;
             self.wait(Reason::PausedByUser, text);
         } else if transition.index >= self.plan.steps.len() {
             return self.complete(transition);
@@ -193,7 +194,7 @@ impl Machine<'_> {
         let since = *transition.complete_since.get_or_insert(self.now);
         let until = self.later(since, self.plan.scale_down_delay);
         if self.now < until {
-            transition.progressed = self.now;
+            transition.rests = true;
             self.wake_at(until);
             let text = format!(
                 "{} has all traffic; {} is kept until {until:.0}",
@@ -204,7 +205,7 @@ impl Machine<'_> {
             return Flow::Enough;
         }
         let text = format!("{} becomes the stable version", transition.version);
-        match self.unless_late(&transition, Reason::Promoting, text) {
+        match self.unless_late(&mut transition, Reason::Promoting, text) {
             Verdict::Fail(reason, message) => self.fail(transition, reason, message),
             _ => {
                 self.actions.push(Action::Promote {
@@ -220,7 +221,15 @@ impl Machine<'_> {
         }
     }
 
-    fn unless_late(&mut self, transition: &Transition, reason: Reason, message: String) -> Verdict {
+    fn unless_late(
+        &mut self,
+        transition: &mut Transition,
+        reason: Reason,
+        message: String,
+    ) -> Verdict {
+        if std::mem::take(&mut transition.rests) {
+            transition.progressed = self.now;
+        }
         let deadline = self.later(transition.progressed, self.plan.progress_deadline);
         if self.now >= deadline {
             let seconds = self.plan.progress_deadline.as_secs();
@@ -297,7 +306,7 @@ impl Machine<'_> {
                 Verdict::Done("approved".into())
             }
             Step::Pause(None) => {
-                transition.progressed = self.now;
+                transition.rests = true;
                 Verdict::Wait(
                     Reason::WaitingForApproval,
                     format!("{} waits for approval", transition.version),
@@ -308,7 +317,7 @@ impl Machine<'_> {
                 if transition.released || self.now >= until {
                     return Verdict::Done(format!("paused for {length:#}"));
                 }
-                transition.progressed = self.now;
+                transition.rests = true;
                 self.wake_at(until);
                 Verdict::Wait(Reason::Paused, format!("paused until {until:.0}"))
             }
@@ -324,7 +333,7 @@ impl Machine<'_> {
                     Judged::Good => Verdict::Done("the analysis is good".into()),
                     Judged::Bad(why) => Verdict::Fail(Reason::AnalysisFailed, why),
                     Judged::Open(why) => {
-                        transition.progressed = self.now;
+                        transition.rests = true;
                         transition.open = Some(why.clone());
                         Verdict::Wait(
                             Reason::AnalysisInconclusive,

@@ -4,10 +4,11 @@ use driftless_rollout::Value;
 use driftless_rollout::fit::Verdict;
 use driftless_rollout::judge::Analysis;
 use driftless_rollout::machine::{
-    Action, Answer, Command, Ending, Input, Stage, State, Verb, advance,
+    Action, Answer, Command, Ending, Input, Observed, Stage, State, Verb, advance,
 };
 use driftless_rollout::plan::{HeaderRoute, MirrorRoute, Plan, Scale, Step, Traffic, Warmup};
 use driftless_rollout::simulate::World;
+use jiff::SignedDuration;
 use proptest::prelude::*;
 
 use crate::machine::{metric, plan, s, t};
@@ -88,6 +89,24 @@ struct Run {
 }
 
 impl Run {
+    /// A look that finds nothing new leaves the state as it is: each change of it is stored, and wakes whoever watches.
+    fn rests(&self, state: &State, observed: &Observed) {
+        let look = |state: &State, later: i64| {
+            let input = Input {
+                observed,
+                commands: &[],
+                answers: &[],
+                now: t(self.now) + SignedDuration::from_millis(later),
+            };
+            advance(&self.plan, state.clone(), input)
+        };
+        let second = look(state, 1);
+        let third = look(&second.state, 2);
+        if third.decisions.is_empty() {
+            assert_eq!(third.state, second.state, "{observed:?}");
+        }
+    }
+
     /// Calls the machine once and checks what it asks for against what it saw.
     fn call(&mut self, commands: &[Command]) -> Vec<Action> {
         self.world.settle(t(self.now));
@@ -103,6 +122,7 @@ impl Run {
             now: t(self.now),
         };
         let outcome = advance(&self.plan, self.state.clone(), input);
+        self.rests(&outcome.state, &observed);
         let in_place = outcome
             .state
             .transition()
