@@ -142,7 +142,7 @@ pub(crate) fn measured(
 /// Notes what the state says.
 pub(crate) fn state(status: &mut TargetStatus, state: &State, plan: Option<&Plan>) {
     let phase = match &state.waiting {
-        Some((Reason::TargetDeleted, _)) => "Waiting",
+        Some((Reason::TargetDeleted | Reason::TargetMissing, _)) => "Waiting",
         _ => state.phase(),
     };
     phase.clone_into(&mut status.phase);

@@ -202,6 +202,7 @@ pub enum Reason {
     StepsChanged,
     Superseded,
     TargetDeleted,
+    TargetMissing,
     TrafficChangedOutside,
     TrafficMoved,
     TrafficMoving,
@@ -595,7 +596,13 @@ impl Machine<'_> {
             if observed.canary.is_some() {
                 self.actions.push(Action::RemoveCanary);
             }
-            self.wait(Reason::TargetDeleted, "the target is not there");
+            let known = &self.state.decisions;
+            if known.iter().all(|one| one.reason == Reason::TargetMissing) {
+                let text = "the target is not there yet: a sync of its application makes it";
+                self.wait(Reason::TargetMissing, text);
+            } else {
+                self.wait(Reason::TargetDeleted, "the target is not there");
+            }
             return Flow::Enough;
         };
         match &observed.stable {

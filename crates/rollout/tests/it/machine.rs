@@ -538,38 +538,25 @@ fn the_same_inputs_give_the_same_decisions() {
 }
 
 #[test]
-fn a_warm_up_goes_on_where_it_was_when_the_process_restarts() {
-    use driftless_rollout::fit::Verdict;
-    use driftless_rollout::machine::{Action, Input, Observed, State, Track, Warmed, advance};
-    let plan = plan(vec![
-        Step::Warmup(Warmup {
-            requests: 50,
-            success_rate: 1.0,
-            timeout: s(300),
-        }),
-        Step::SetWeight(10),
-        Step::Pause(None),
-    ]);
-    let track = |version: &str| Track {
-        version: version.into(),
+fn a_target_that_was_never_there_is_not_called_deleted() {
+    use driftless_rollout::machine::{Input, Observed, State, Track, advance};
+    let plan = plan(vec![Step::SetWeight(10)]);
+    let track = Track {
+        version: "v1".into(),
         replicas: 1,
         ready: 1,
     };
     let mut observed = Observed {
         blocked: None,
-        wanted: Some("v2".into()),
+        wanted: None,
         replicas: 1,
-        stable: Some(track("v1")),
-        canary: Some(track("v2")),
+        stable: None,
+        canary: None,
         traffic: Ok(Traffic::default()),
-        fit: Some(Verdict::Surge),
-        warmed: Some(Warmed {
-            version: "v2".into(),
-            sent: 40,
-            succeeded: 40,
-        }),
+        fit: None,
+        warmed: None,
     };
-    let step = |state: State, observed: &Observed, at: i64| {
+    let look = |state: State, observed: &Observed, at: i64| {
         let input = Input {
             observed,
             commands: &[],
@@ -578,14 +565,17 @@ fn a_warm_up_goes_on_where_it_was_when_the_process_restarts() {
         };
         advance(&plan, state, input)
     };
-    let begun = step(State::default(), &observed, 0);
-    let stored = serde_json::to_value(&begun.state).unwrap();
-    // Who goes on knows of no request.
-    observed.warmed = None;
-    let outcome = step(serde_json::from_value(stored).unwrap(), &observed, 1);
-    let wanted = Action::Warm {
-        version: "v2".into(),
-        requests: 10,
-    };
-    assert_eq!(outcome.actions, [wanted]);
+    let waiting = |state: &State| state.waiting.as_ref().map(|(reason, _)| *reason);
+    let first = look(State::default(), &observed, 0);
+    assert_eq!(waiting(&first.state), Some(Reason::TargetMissing));
+    let second = look(first.state, &observed, 1);
+    assert_eq!(waiting(&second.state), Some(Reason::TargetMissing));
+    observed.wanted = Some("v1".into());
+    let begun = look(second.state, &observed, 2);
+    assert_eq!(waiting(&begun.state), Some(Reason::FirstVersion));
+    observed.stable = Some(track);
+    let serves = look(begun.state, &observed, 3);
+    (observed.stable, observed.wanted) = (None, None);
+    let gone = look(serves.state, &observed, 4);
+    assert_eq!(waiting(&gone.state), Some(Reason::TargetDeleted));
 }

@@ -14,3 +14,4 @@ mod machine;
 mod property;
 mod route;
 mod statistics;
+mod warmup;
