@@ -119,7 +119,7 @@ function everyState(namespace: string): MockRollout[] {
   };
   return [
     model(namespace, { name: 'ranker', health: { status: 'Progressing' }, status: target('ranker', {
-      phase: 'Progressing', message: 'the analysis runs', waitingFor: 'AnalysisRunning', currentStepIndex: 2, stepSince: minutesAgo(6), weight: 10, stablePods: { desired: 4, ready: 4 }, canaryPods: { desired: 1, ready: 1 },
+      phase: 'Progressing', message: 'waits for error-rate (2 of 5 measured)', waitingFor: 'AnalysisRunning', currentStepIndex: 2, stepSince: minutesAgo(6), weight: 10, stablePods: { desired: 4, ready: 4 }, canaryPods: { desired: 1, ready: 1 },
       metrics: makeMetrics(7).filter((metric) => metric.name !== 'cache-hit-rate').slice(0, 8), decisions: DECISIONS.slice(0, 3),
     }) }),
     model(namespace, { name: 'embedder', health: { status: 'Suspended' }, status: target('embedder', {

@@ -328,6 +328,7 @@ impl Machine<'_> {
                     .take()
                     .unwrap_or_else(|| Run::new(analysis, self.now));
                 let judged = self.judge(&mut run, analysis, Which::Step(transition.index));
+                let unfinished = unfinished(analysis, &run);
                 transition.run = Some(run);
                 match judged {
                     Judged::Good => Verdict::Done("the analysis is good".into()),
@@ -343,7 +344,7 @@ impl Machine<'_> {
                     Judged::Running => self.unless_late(
                         transition,
                         Reason::AnalysisRunning,
-                        "the analysis runs".into(),
+                        format!("waits for {unfinished}"),
                     ),
                 }
             }
@@ -389,6 +390,20 @@ impl Machine<'_> {
         });
         Verdict::Wait(Reason::WarmingUp, text)
     }
+}
+
+/// Names the metrics that have no verdict, with how often they were measured.
+fn unfinished(analysis: &Analysis, run: &Run) -> String {
+    let open = analysis.metrics.iter().filter_map(|metric| {
+        let progress = run.metrics.get(&metric.name)?;
+        let is_open = progress.phase == Phase::Running;
+        let measured = match (progress.count, metric.count) {
+            (count, Some(all)) => format!("{count} of {all} measured"),
+            (count, None) => format!("{count} measured"),
+        };
+        is_open.then(|| format!("{} ({measured})", metric.name))
+    });
+    open.collect::<Vec<_>>().join(", ")
 }
 
 enum Judged {
