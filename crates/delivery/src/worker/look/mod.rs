@@ -1,5 +1,8 @@
 //! One target: what is there, what the state machine says about it, and what is stored of that.
 
+mod decision;
+mod view;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,25 +10,21 @@ use std::time::Duration;
 use driftless_analysis::Lowered;
 use driftless_api::ModelRollout;
 use driftless_api::rollout::handover::{CommandVerb, ROLLOUT_LABEL, Wanted};
-use driftless_api::rollout::status::{ModelRolloutStatus, Pods, TargetStatus};
-use driftless_api::value::RawObject;
+use driftless_api::rollout::status::{ModelRolloutStatus, TargetStatus};
 use driftless_core::GroupVersionKind;
-use driftless_kube::event::ObjectReference;
-use driftless_kube::{Event, event};
 use driftless_rollout::fit::Verdict;
 use driftless_rollout::machine::{
-    self, Action, Answer, Command, Decision, Input, Observed, Outcome, Reason, Stage, State, Track,
-    Verb,
+    self, Action, Answer, Command, Input, Observed, Outcome, Stage, State, Verb,
 };
 use driftless_rollout::plan::Plan;
 use serde_json::Value;
 use tokio::time::Instant;
 
+use self::view::{View, note};
 use super::{Commands, INVALID, LOOK_WITHIN, REST, Shared, Stopped, Worker};
 use crate::capacity;
 use crate::inputs::Unplanned;
-use crate::runner::{kind, selects};
-use crate::status;
+use crate::runner::selects;
 use crate::target::{self, Ctx, Owner, Promoted, Seen, Target, list};
 
 /// Looks in one pass at most; the next pass follows at once.
@@ -499,30 +498,6 @@ impl Worker {
         mine.into_iter().map(|(_, answer)| answer).collect()
     }
 
-    /// Says what was decided.
-    fn tell(&self, job: &Job<'_>, decisions: &[Decision]) {
-        let metadata = &job.rollout.metadata;
-        for decision in decisions {
-            let reason = reason(decision.reason);
-            self.runner.delivery.services.metrics.decided(reason);
-            tracing::info!(obj = %self.id, target = job.name, reason, message = decision.message, "A rollout decided");
-            self.runner.events.record(Event {
-                about: ObjectReference {
-                    gvk: kind(),
-                    namespace: metadata.namespace.clone(),
-                    name: metadata.name.clone(),
-                    uid: metadata.uid.clone(),
-                    resource_version: metadata.resource_version.clone(),
-                },
-                event_type: severity(decision.reason),
-                reason,
-                message: format!("{}: {}", job.name, decision.message),
-                annotations: BTreeMap::new(),
-                labels: BTreeMap::new(),
-            });
-        }
-    }
-
     /// Returns when to look again.
     fn wake(&self, outcome: &Outcome) -> Duration {
         let rest = match &outcome.state.stage {
@@ -542,123 +517,6 @@ impl Worker {
 enum Round {
     Again,
     Wait(Duration, Vec<(GroupVersionKind, String)>),
-}
-
-/// What was seen, with names of versions.
-struct View {
-    gvk: GroupVersionKind,
-    observed: Observed,
-    stable_version: String,
-    wanted: Option<String>,
-    wanted_name: Option<String>,
-    pods: target::Pods,
-    labels: BTreeMap<String, String>,
-}
-
-impl View {
-    fn new(
-        job: &Job<'_>,
-        known: &TargetStatus,
-        ctx: &Ctx,
-        seen: target::Result<Seen>,
-        unread: Option<String>,
-    ) -> Self {
-        let named = match job.wanted {
-            Ok(wanted) => wanted.get(job.name).map(|wanted| wanted.version.clone()),
-            Err(_) => None,
-        };
-        let (seen, blocked) = match seen {
-            Ok(seen) => (Some(seen), None),
-            Err(error) => (None, Some(error.text())),
-        };
-        let stable = seen.as_ref().and_then(|seen| seen.stable.as_ref());
-        let memory = ctx.stable.clone();
-        let version = match (stable, &named) {
-            (Some(stable), Some(named)) if stable.is_wanted => named.clone(),
-            (Some(stable), _) => memory.clone().unwrap_or_else(|| stable.digest.clone()),
-            (None, _) => memory.clone().unwrap_or_default(),
-        };
-        let stable = stable.map(|stable| Track {
-            version: version.clone(),
-            replicas: stable.replicas,
-            ready: stable.ready,
-        });
-        let is_deleting = job.rollout.metadata.is_deleting();
-        let wanted = match (&stable, &named) {
-            // The rollout goes: so does what it made.
-            (stable, _) if is_deleting => stable.as_ref().map(|stable| stable.version.clone()),
-            // A sync makes it, or whoever deleted it meant it.
-            (None, _) => None,
-            (Some(_), Some(named)) => Some(named.clone()),
-            (stable, None) => stable.as_ref().map(|stable| stable.version.clone()),
-        };
-        // Without the object nothing can be begun; going back needs none.
-        let is_new = stable.as_ref().map(|stable| &stable.version) != wanted.as_ref();
-        let unread = unread.filter(|_| is_new && known.phase != "RollingBack");
-        let observed = Observed {
-            blocked: blocked.or(unread),
-            wanted: wanted.clone(),
-            replicas: seen.as_ref().map_or(1, |seen| seen.replicas),
-            canary: seen.as_ref().and_then(|seen| seen.canary.clone()),
-            traffic: match &seen {
-                Some(seen) => seen.traffic.clone(),
-                None => Err("the target could not be read".to_owned()),
-            },
-            fit: None,
-            warmed: None,
-            stable,
-        };
-        let labels = seen
-            .as_ref()
-            .map(|seen| seen.labels.clone())
-            .unwrap_or_default();
-        Self {
-            gvk: ctx.gvk.clone(),
-            observed,
-            stable_version: version,
-            wanted,
-            wanted_name: named,
-            pods: seen.map(|seen| seen.pods).unwrap_or_default(),
-            labels,
-        }
-    }
-
-    /// Notes what was seen.
-    fn note(&self, entry: &mut TargetStatus) {
-        entry.stable_version.clone_from(&self.stable_version);
-        if let Some(named) = &self.wanted_name {
-            entry.wanted_version.clone_from(named);
-        }
-        let pods = |track: &Track| Pods {
-            desired: i64::from(track.replicas),
-            ready: i64::from(track.ready),
-            ..Pods::default()
-        };
-        entry.stable_pods = self.observed.stable.as_ref().map(pods);
-        entry.canary_pods = self.observed.canary.as_ref().map(pods);
-        entry.weight = match &self.observed.traffic {
-            Ok(traffic) => Some(i64::from(traffic.canary)),
-            Err(_) => None,
-        };
-    }
-}
-
-/// Notes what was decided.
-fn note(
-    entry: &mut TargetStatus,
-    lowered: &Lowered,
-    outcome: &Outcome,
-    answers: &[Answer],
-    is_planned: bool,
-) {
-    status::state(entry, &outcome.state, is_planned.then_some(&lowered.plan));
-    status::measured(entry, lowered, &outcome.judged, answers);
-    if let Some(transition) = outcome.state.transition() {
-        let runs = transition.runs().into_iter();
-        let runs: Vec<_> = runs.map(|(of, run)| (of, run.clone())).collect();
-        status::measured(entry, lowered, &runs, &[]);
-    }
-    entry.state = serde_json::to_value(&outcome.state).ok().map(RawObject);
 }
 
 pub(super) fn entry<'a>(
@@ -682,36 +540,5 @@ fn lower_command(command: &driftless_api::rollout::handover::Command) -> Command
         } else {
             command.by.clone()
         },
-    }
-}
-
-/// Returns a reason's name for as long as the process lives.
-fn reason(reason: Reason) -> &'static str {
-    static NAMES: std::sync::OnceLock<parking_lot::Mutex<BTreeMap<Reason, &'static str>>> =
-        std::sync::OnceLock::new();
-    let mut names = NAMES.get_or_init(parking_lot::Mutex::default).lock();
-    // As many as there are reasons.
-    names
-        .entry(reason)
-        .or_insert_with(|| Box::leak(reason.as_str().into_boxed_str()))
-}
-
-fn severity(reason: Reason) -> event::EventType {
-    match reason {
-        Reason::Aborted
-        | Reason::AnalysisFailed
-        | Reason::AnalysisInconclusive
-        | Reason::Blocked
-        | Reason::CanaryLeft
-        | Reason::CanaryLostPods
-        | Reason::CapacityHold
-        | Reason::Held
-        | Reason::ProgressDeadlineExceeded
-        | Reason::Quarantined
-        | Reason::RouteUnreadable
-        | Reason::StableNotReady
-        | Reason::TrafficChangedOutside
-        | Reason::WarmupFailed => event::EventType::Warning,
-        _ => event::EventType::Normal,
     }
 }
