@@ -37,7 +37,7 @@ async fn say(cluster: &Arc<Cluster>, namespace: &str, kind: &str, name: &str) {
     let types: &[&str] = if *kind.kind == *"Model" {
         &["ModelReady", "Ready"]
     } else {
-        &["ExperimentReady", "CandidatesReady", "Ready"]
+        &["ExperimentReady", "CandidatesReady", "MirrorReady", "Ready"]
     };
     let conditions: Vec<Value> = types
         .iter()
@@ -181,4 +181,64 @@ async fn a_hand_on_the_experiment_is_put_back() {
             live.pointer("/spec/candidates/1/weight") == Some(&json!(20))
         })
         .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mirror_gets_copies_before_any_weight() {
+    let world = World::new("experiment-mirror").await;
+    let steps = json!([
+        {"setCanaryScale": {"replicas": 1}},
+        {"setMirrorRoute": {"name": "shadow", "percentage": 30}},
+        {"pause": {}},
+        {"setMirrorRoute": {"name": "shadow", "percentage": 0}},
+        {"setWeight": 50},
+        {"pause": {}},
+    ]);
+    start(&world, steps).await;
+    world.hand_over("fraud", TWO, &model("two")).await;
+    world.awaits_approval().await;
+    let mirror = json!({"name": "fraud-canary", "percent": 30});
+    let experiment = world.get("Experiment", "fraud").await;
+    assert_eq!(experiment["spec"]["mirror"], mirror);
+    let alone = json!([{"name": "fraud", "weight": 100}]);
+    assert_eq!(experiment["spec"]["candidates"], alone);
+
+    // A hand on it is put back.
+    let more = json!({"spec": {"mirror": {"percent": 100}}});
+    world.patch("Experiment", "fraud", more).await;
+    world.decided("TrafficChangedOutside").await;
+    world
+        .until("the share is back", async || {
+            world.get("Experiment", "fraud").await["spec"]["mirror"] == mirror
+        })
+        .await;
+
+    world.awaits_approval().await;
+    world.command("promote").await;
+    world.status("/weight", json!(50)).await;
+    world.awaits_approval().await;
+    let experiment = world.get("Experiment", "fraud").await;
+    assert_eq!(experiment["spec"].get("mirror"), None);
+    world.command("abort").await;
+    world.status("/phase", json!("Degraded")).await;
+    world
+        .until("the Experiment is gone", async || {
+            world.find("Experiment", "fraud").await.is_none()
+        })
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_experiment_cannot_do_is_said_before_it_begins() {
+    let world = World::new("experiment-cannot").await;
+    start(&world, json!([{"setWeight": 50}])).await;
+    let mirror = json!({"setMirrorRoute": {"name": "shadow", "percentage": 30}});
+    let steps = json!([mirror, {"setWeight": 50}]);
+    let patch = json!({"spec": {"strategy": {"canary": {"steps": steps}}}});
+    world.patch("ModelRollout", "fraud", patch).await;
+    world.hand_over("fraud", TWO, &model("two")).await;
+    world.status("/phase", json!("Invalid")).await;
+    let message = world.target().await["message"].as_str().unwrap().to_owned();
+    assert!(message.contains("end the mirror"), "{message}");
+    assert_eq!(world.find("Experiment", "fraud").await, None);
 }

@@ -5,26 +5,31 @@
 //!   has it and says that it and its candidates are ready.
 //! - **A Model keeps its name**: a promotion gives the target its new spec while the canary has all traffic. Seldon says that a Model is
 //!   loaded, not which generation of it: it counts from the next time that the condition turned true.
+//! - A mirror is the Experiment's: one, of a share of all requests, and of a Model that is no candidate at the same time.
 //! - Models are loaded into servers that are there already: whether they fit is Seldon's to say.
+
+use std::collections::BTreeSet;
 
 use async_trait::async_trait;
 use driftless_api::rollout::Problem;
 use driftless_core::GroupVersionKind;
 use driftless_kube::write::Propagation;
 use driftless_rollout::machine::Track;
-use driftless_rollout::plan::Traffic;
+use driftless_rollout::plan::{MirrorRoute, Traffic};
 use driftless_rollout::route::{Names, Router};
 use serde_json::{Value, json};
 
 use crate::target::cx::VERSION;
 use crate::target::json::{annotation, digest, is_going, labels, number, text};
-use crate::target::kserve::{edit, step_problems};
+use crate::target::kserve::edit;
 use crate::target::{
     Ctx, Error, Pods, Promoted, Result, Seen, Stable, Target, weights_only, without_canary,
 };
 
 /// Annotation of the canary: when the target's condition had turned true before its spec changed.
 const LOADED: &str = "driftless.dev/loaded-before";
+/// Annotation of the Experiment: the mirror that it was given.
+const MIRROR: &str = "driftless.dev/mirror";
 
 /// The Model.
 #[derive(Clone, Copy, Debug)]
@@ -95,7 +100,7 @@ fn replicas(model: &Value) -> u32 {
         .max(1)
 }
 
-/// Returns the Experiment's spec for a share of the traffic.
+/// Returns the Experiment's spec for a share of the traffic; `mirror` is null when there is none.
 fn experiment_spec(cx: &Ctx, traffic: &Traffic) -> Value {
     let share = traffic.canary.min(100);
     let mut candidates = vec![json!({"name": cx.name, "weight": 100 - share})];
@@ -103,7 +108,36 @@ fn experiment_spec(cx: &Ctx, traffic: &Traffic) -> Value {
     if share > 0 {
         candidates.push(json!({"name": canary_name(cx), "weight": share}));
     }
-    json!({"resourceType": "model", "default": cx.name, "candidates": candidates})
+    let mirror = traffic.mirrors.first();
+    let mirror =
+        mirror.map(|mirror| json!({"name": canary_name(cx), "percent": mirror.percentage}));
+    json!({"resourceType": "model", "default": cx.name, "candidates": candidates, "mirror": mirror})
+}
+
+/// Returns what is noted of the mirror that an Experiment was given.
+fn note(traffic: &Traffic) -> Value {
+    let mirror = traffic.mirrors.first();
+    mirror.map_or(Value::Null, |mirror| json!(mirror).to_string().into())
+}
+
+/// Returns the mirrors of an Experiment: the one that is noted if it is as noted, and otherwise one that nobody asked for.
+fn mirrors(experiment: &Value, canary: &str) -> Vec<MirrorRoute> {
+    let Some(live) = experiment
+        .pointer("/spec/mirror")
+        .filter(|live| !live.is_null())
+    else {
+        return Vec::new();
+    };
+    let noted = annotation(experiment, MIRROR).and_then(|text| serde_json::from_str(text).ok());
+    let noted = noted.filter(|noted: &MirrorRoute| {
+        text(live, "/name") == Some(canary) && number(live, "/percent") == Some(noted.percentage)
+    });
+    vec![noted.unwrap_or_else(|| MirrorRoute {
+        rank: 0,
+        name: "?".to_owned(),
+        percentage: number(live, "/percent").unwrap_or(0),
+        matches: Vec::new(),
+    })]
 }
 
 /// What is there.
@@ -130,12 +164,17 @@ impl Look {
         let canary = Router::SeldonExperiment
             .weight(experiment, &names)
             .map_err(|error| format!("Experiment {}: {error}", cx.name))?;
-        let is_ready = holds(experiment, "ExperimentReady") && holds(experiment, "CandidatesReady");
-        Ok(Traffic {
+        let mirrors = mirrors(experiment, &names.canary);
+        let is_ready = holds(experiment, "ExperimentReady")
+            && holds(experiment, "CandidatesReady")
+            && (mirrors.is_empty() || holds(experiment, "MirrorReady"));
+        let mut traffic = Traffic {
             canary,
-            moving: !is_ready && canary > 0,
+            mirrors,
             ..Traffic::default()
-        })
+        };
+        traffic.moving = !is_ready && traffic.uses_canary();
+        Ok(traffic)
     }
 
     fn is_replaced(&self, cx: &Ctx, applied: Option<&Value>) -> bool {
@@ -178,6 +217,7 @@ impl Model {
         if look.experiment.is_none() {
             let mut metadata = cx.made(&cx.name, look.version().unwrap_or_default());
             metadata["name"] = cx.name.as_str().into();
+            metadata["annotations"][MIRROR] = note(traffic);
             return cx
                 .apply(&json!({
                     "apiVersion": "mlops.seldon.io/v1alpha1",
@@ -188,8 +228,15 @@ impl Model {
                 .await;
         }
         edit(cx, &experiments(), &cx.name, |live| {
-            let is_same = live.pointer("/spec/candidates") == spec.get("candidates");
-            Ok((!is_same).then(|| json!({"spec": spec})))
+            let is_same = |field: &str| {
+                let live = live.get("spec").and_then(|live| live.get(field));
+                live.unwrap_or(&Value::Null) == spec.get(field).unwrap_or(&Value::Null)
+            };
+            let noted = note(traffic);
+            let is_noted = annotation(live, MIRROR) == noted.as_str();
+            let is_same = is_same("candidates") && is_same("mirror") && is_noted;
+            Ok((!is_same)
+                .then(|| json!({"metadata": {"annotations": {MIRROR: noted}}, "spec": spec})))
         })
         .await
     }
@@ -282,7 +329,9 @@ impl Target for Model {
     }
 
     async fn set_traffic(&self, cx: &Ctx, traffic: &Traffic) -> Result<()> {
-        weights_only(traffic)?;
+        if !traffic.headers.is_empty() {
+            return weights_only(traffic);
+        }
         let look = Self::look_needed(cx).await?;
         let canary = look.canary.as_ref().filter(|model| !is_going(model));
         let Some(canary) = canary else {
@@ -382,18 +431,47 @@ impl Target for Model {
     }
 
     fn problems(&self, cx: &Ctx) -> Vec<Problem> {
-        let mut problems = step_problems(cx, "Model");
         let canary = cx.spec.strategy.canary.iter();
         let steps = canary.flat_map(|canary| &canary.steps).enumerate();
-        problems.extend(
-            steps
-                .filter(|(_, step)| step.warmup.is_some())
-                .map(|(index, _)| Problem {
-                    at: format!("spec.strategy.canary.steps[{index}].warmup"),
-                    message: "not carried out for Model: requests go through Seldon's mesh"
-                        .to_owned(),
-                }),
-        );
+        let (mut problems, mut mirrors, mut weight) = (Vec::new(), BTreeSet::new(), 0);
+        for (index, step) in steps {
+            let mut add = |field: &str, message: &str| {
+                problems.push(Problem {
+                    at: format!("spec.strategy.canary.steps[{index}]{field}"),
+                    message: message.to_owned(),
+                });
+            };
+            if step.set_header_route.is_some() {
+                let message = "not carried out for Model: use setWeight or setMirrorRoute";
+                add(".setHeaderRoute", message);
+            }
+            if step.warmup.is_some() {
+                let message = "not carried out for Model: requests go through Seldon's mesh";
+                add(".warmup", message);
+            }
+            if let Some(route) = &step.set_mirror_route {
+                if route.share() > 0 {
+                    mirrors.insert(route.name.as_str());
+                } else {
+                    mirrors.remove(route.name.as_str());
+                }
+                if !route.r#match.is_empty() {
+                    let message = "an Experiment copies a share of all requests: take match out";
+                    add(".setMirrorRoute.match", message);
+                }
+            }
+            weight = step.set_weight.unwrap_or(weight);
+            if mirrors.len() > 1 {
+                let message = "an Experiment has one mirror: end the other one before";
+                add(".setMirrorRoute", message);
+            }
+            if !mirrors.is_empty() && weight > 0 {
+                add(
+                    "",
+                    "a Model is a candidate or the mirror of an Experiment: end the mirror (percentage: 0) before a weight",
+                );
+            }
+        }
         problems
     }
 }
