@@ -24,7 +24,7 @@ async fn started() -> (Prometheus, MetricSource) {
     // Until the first scrape is in.
     let begin = std::time::Instant::now();
     let up = asks(&prometheus, "sum(requests_total)");
-    while ask(&up).await.is_ok_and(|value| value.is_no_data()) {
+    while !ask(&up).await.is_ok_and(|value| !value.is_no_data()) {
         assert!(begin.elapsed() < DEADLINE, "prometheus scrapes nothing");
         tokio::time::sleep(POLL).await;
     }
@@ -81,12 +81,17 @@ async fn answers_are_judged_as_in_argo_rollouts() {
         ("no_such_series or vector(0)", "result[0] == 0", Some(true)),
         ("0 / 0", "result < 1", None),
     ] {
-        let value = ask(&asks(&prometheus, query)).await.unwrap();
-        assert_eq!(
-            judged(condition, &value),
-            wanted,
-            "{query}: {condition}: {value}"
-        );
+        // A scrape that a busy machine missed leaves a gap until the next one.
+        let begin = std::time::Instant::now();
+        loop {
+            let value = ask(&asks(&prometheus, query)).await.unwrap();
+            let is_late = begin.elapsed() > DEADLINE;
+            match judged(condition, &value) {
+                found if found == wanted => break,
+                None if !is_late => tokio::time::sleep(POLL).await,
+                found => panic!("{query}: {condition}: {value} is {found:?}, not {wanted:?}"),
+            }
+        }
     }
 }
 
