@@ -1,6 +1,7 @@
 //! One cluster's rollouts: a worker for each, woken by whatever concerns it.
 
 use std::collections::BTreeMap;
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use driftless_core::{GroupVersionKind, ResourceKey};
 use driftless_kube::store::{NsName, StoreChange};
 use driftless_kube::{Cluster, EventRecorder, Store, StoreScope};
 use parking_lot::Mutex;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -26,6 +27,26 @@ const LIST_WITHIN: Duration = Duration::from_secs(30);
 #[derive(Deserialize, Debug)]
 struct Touched {}
 
+/// A ModelRollout as it is kept: who set which of its fields takes more room than they do.
+#[derive(Clone, Debug)]
+pub(crate) struct Kept(ModelRollout);
+
+impl Deref for Kept {
+    type Target = ModelRollout;
+
+    fn deref(&self) -> &ModelRollout {
+        &self.0
+    }
+}
+
+impl<'de> Deserialize<'de> for Kept {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut rollout = ModelRollout::deserialize(deserializer)?;
+        rollout.metadata.drop_managed_fields();
+        Ok(Self(rollout))
+    }
+}
+
 struct Running {
     signal: Arc<Signal>,
     stop: CancellationToken,
@@ -35,7 +56,7 @@ struct Running {
 pub(crate) struct Runner {
     pub(crate) delivery: Arc<Delivery>,
     pub(crate) cluster: Arc<Cluster>,
-    pub(crate) store: Store<ModelRollout>,
+    pub(crate) store: Store<Kept>,
     pub(crate) events: EventRecorder,
     pub(crate) capacity: Capacity,
     running: Mutex<BTreeMap<NsName, Running>>,
@@ -118,7 +139,7 @@ impl Runner {
                 match change {
                     StoreChange::Changed(id) => {
                         let stored = self.store.get(&id.namespace, &id.name);
-                        let rollout = stored.as_ref().map(|stored| &stored.object);
+                        let rollout = stored.as_ref().map(|stored| &*stored.object);
                         self.index.lock().govern(&id, rollout);
                         self.start(&id, &stop, &mut workers);
                     }
